@@ -26,7 +26,7 @@ static inline bool log_enabled(enum log_level level)
     return (int)level >= atomic_load_explicit(&log_least, memory_order_relaxed);
 }
 
-/* One line; control characters in it are escaped, and a text of more than 4 KiB is cut. */
+/* One line; control characters in it become blanks or '?', and a text of more than 4 KiB is cut. */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The arguments are evaluated only if the level is logged. */
