@@ -131,6 +131,12 @@ struct config *config_set(const struct config *old, const char *name, const char
 struct config *config_ref(const struct config *config);
 void config_unref(const struct config *config); /* frees with the last reference; NULL is fine */
 
+/* A snapshot from the text of a file (name is for messages; no include, and
+ * it need not name a node), or NULL and *error with
+ * every line that is wrong. For tests. */
+struct config *config_parse(const char *text, size_t len, const char *name,
+                            struct config_error *error);
+
 /* All defaults, no file, no flags: one reference, the caller's. For tests and generators. */
 struct config *config_default(void);
 
