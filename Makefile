@@ -138,7 +138,7 @@ format: ## format every C file
 	clang-format -i $(C_FILES)
 
 lint: ## check formatting, static analysis, shell scripts; anything found fails
-	@MAKE="$(MAKE)" BUILD="$(BUILD)" tests/lint $(C_FILES)
+	@tests/lint
 
 docs: $(PROGRAM) ## generate configuration reference, sample configuration and manual page
 	@docs/generate $(PROGRAM)
