@@ -1,4 +1,5 @@
-/* client: talking to a server in tests: whole commands with readable replies (hiredis), and raw bytes.
+/* client: talking to a server in tests: whole commands with readable replies (hiredis), and raw
+ * bytes.
  *
  * Replies are rendered as text: +OK -> OK, errors -> -ERR …, integers -> :5, bulks -> "text" (with
  * \r \n \xNN escapes), nil -> nil, arrays -> [a, b]. Expected texts may hold * for any text. */
@@ -9,13 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Connect to 127.0.0.1:port; fails the test if that is impossible. Replies must come within 30 s. */
+/* Connect to 127.0.0.1:port; fails the test if that is impossible. Replies must come within 30 s.
+ */
 redisContext *client_open(int port);
 /* The same, NULL if it is impossible. */
 redisContext *client_try(int port);
 
-/* Send one command (hiredis format: %s %d %b) and render its reply; "closed" when the connection ended.
- * The result lives until 16 further calls. */
+/* Send one command (hiredis format: %s %d %b) and render its reply; "closed" when the connection
+ * ended. The result lives until 16 further calls. */
 const char *ask(redisContext *c, const char *fmt, ...);
 const char *ask_argv(redisContext *c, int argc, const char *const *argv, const size_t *lens);
 /* One command on a connection of its own; "closed" when nobody answers. */
@@ -44,8 +46,8 @@ int raw_open(int port, int rcvbuf);
 bool raw_send(int fd, const void *data, size_t len, int timeout_ms);
 /* Read until len bytes are there, the peer closes, or timeout_ms passed. Bytes read. */
 size_t raw_read(int fd, void *buf, size_t len, int timeout_ms);
-/* Read (and forget beyond cap - 1) until the peer closes. True if it closed in time; buf is a C string
- * of the beginning. */
+/* Read (and forget beyond cap - 1) until the peer closes. True if it closed in time; buf is a C
+ * string of the beginning. */
 bool raw_read_to_end(int fd, char *buf, size_t cap, int timeout_ms);
 
 #endif

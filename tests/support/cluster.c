@@ -378,10 +378,30 @@ int cluster_add_node(struct cluster *c)
     return 0;
 }
 
-/* Numbers of nodes for local-cluster: 1 is the first. */
+/* The index by which local-cluster knows the node at port; it keeps DIR/node-N/port. */
 static int number_of(struct cluster *c, int port)
 {
-    return port - c->port + 1;
+    for (int i = 0; i < 100; i++) {
+        char path[PATH_MAX + 32];
+        int found = 0;
+        snprintf(path, sizeof path, "%s/node-%d/port", c->dir, i);
+        FILE *f = fopen(path, "r");
+        if (!f)
+            continue;
+        bool hit = fscanf(f, "%d", &found) == 1 && found == port;
+        fclose(f);
+        if (hit)
+            return i;
+    }
+    ck_abort_msg("no node has port %d", port);
+    return -1;
+}
+
+bool cluster_restart(struct cluster *c, int port, int new_port)
+{
+    char what[64];
+    snprintf(what, sizeof what, "restart %d %d", number_of(c, port), new_port);
+    return script(c, what) == 0;
 }
 
 bool cluster_remove_node(struct cluster *c, int port)

@@ -1,5 +1,5 @@
-/* cluster: a real Redis Cluster on free loopback ports, made with deploy/local-cluster, and everything
- * that can happen to it.
+/* cluster: a real Redis Cluster on free loopback ports, made with deploy/local-cluster, and
+ * everything that can happen to it.
  *
  * With SLOTWAY_TEST_CLUSTER=DIR:PORT set (tests/integration/run does) the executables share one
  * cluster of three masters and three replicas; a test leaves it whole (cluster_heal). */
@@ -43,7 +43,8 @@ void cluster_stop(struct cluster *c);
 bool cluster_refresh(struct cluster *c);
 /* Wait until every node is up, all agree on the slots and each replica is in step. */
 bool cluster_wait_whole(struct cluster *c, int timeout_ms);
-/* Start what was killed, thaw what was frozen, and wait until it is whole. Fails the test if not. */
+/* Start what was killed, thaw what was frozen, and wait until it is whole. Fails the test if not.
+ */
 void cluster_heal(struct cluster *c);
 /* heal + FLUSHALL on each master. */
 void cluster_empty(struct cluster *c);
@@ -70,6 +71,8 @@ void cluster_freeze(struct cluster *c, int port); /* SIGSTOP */
 void cluster_thaw(struct cluster *c, int port);   /* SIGCONT */
 /* Start again whatever is not running. */
 void cluster_revive(struct cluster *c);
+/* Stop the node and start it again at new_port (may be the same); waits until it is in step. */
+bool cluster_restart(struct cluster *c, int port, int new_port);
 /* Add an empty master / remove the (empty or not) node; port of the node. */
 int cluster_add_node(struct cluster *c);
 bool cluster_remove_node(struct cluster *c, int port);

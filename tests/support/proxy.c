@@ -59,7 +59,8 @@ struct proxy *proxy_start_unready(struct cluster *c, const char *flags)
     snprintf(port, sizeof port, "%d", p->port);
     snprintf(stats, sizeof stats, "%d", p->stats_port);
     int n = 0;
-    char *fixed[] = {(char *)program(), "--bind", "127.0.0.1", "--port", port, "--stats-port", stats};
+    char *fixed[] = {(char *)program(), "--bind", "127.0.0.1", "--port", port,
+                     "--stats-port",    stats};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         argv[n++] = fixed[i];
     n = split_flags(argv, n, flags);
@@ -196,8 +197,9 @@ void proxy_signal(struct proxy *p, int signal)
     kill(p->pid, signal);
 }
 
-static const char *sanitizer_texts[] = {"ERROR: AddressSanitizer", "runtime error:",
-                                        "WARNING: ThreadSanitizer", "ERROR: LeakSanitizer"};
+static const char *sanitizer_texts[] = {"ERROR: AddressSanitizer",
+                                        "runtime error:", "WARNING: ThreadSanitizer",
+                                        "ERROR: LeakSanitizer"};
 
 void proxy_stop(struct proxy *p)
 {

@@ -1,5 +1,5 @@
-/* testing: time, waiting, ports, temporary folders, and a guardian process that cleans up whatever a
- * test started, also when the test is killed. */
+/* testing: time, waiting, ports, temporary folders, and a guardian process that cleans up whatever
+ * a test started, also when the test is killed. */
 #include "testing.h"
 
 #include <arpa/inet.h>
@@ -105,8 +105,8 @@ int free_ports(int count, bool bus)
 }
 
 /* ---- the guardian ----
- * A child that reads commands from a pipe and acts when the pipe ends, that is, when this process and
- * all of its forks are gone: it kills what was started and runs what at_end() said. */
+ * A child that reads commands from a pipe and acts when the pipe ends, that is, when this process
+ * and all of its forks are gone: it kills what was started and runs what at_end() said. */
 
 static int guard_pipe = -1;
 static pid_t guard_pid, guard_owner;
@@ -318,8 +318,8 @@ int64_t process_cpu_ms(pid_t pid)
     text[n] = 0;
     const char *after = strrchr(text, ')');
     unsigned long user, sys;
-    if (!after || sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                         &sys) != 2)
+    if (!after ||
+        sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys) != 2)
         return -1;
     return (int64_t)(user + sys) * 1000 / sysconf(_SC_CLK_TCK);
 }

@@ -31,8 +31,8 @@ double test_slack(void);
  * at ten times the promise otherwise (times the slack). promise < 0: only printed. */
 void report_figure(const char *what, double value, double promise, const char *unit);
 
-/* A TCP port of 127.0.0.1 such that `count` ports from it on (and the same 10,000 higher if bus) are
- * free now. Below the range the kernel hands out by itself. */
+/* A TCP port of 127.0.0.1 such that `count` ports from it on (and the same 10,000 higher if bus)
+ * are free now. Below the range the kernel hands out by itself. */
 int free_ports(int count, bool bus);
 
 /* A new empty folder, removed when the test executable ends. Static ring of 8 results. */
@@ -49,8 +49,8 @@ int64_t process_cpu_ms(pid_t pid);
 /* Run a shell command line; its exit status. Output goes to the test's own. */
 int run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Start a program with its output in log_file. NULL-terminated arguments. It is killed when the test
- * executable goes away for whatever reason. */
+/* Start a program with its output in log_file. NULL-terminated arguments. It is killed when the
+ * test executable goes away for whatever reason. */
 pid_t spawn(const char *log_file, char *const argv[]);
 
 /* Forget a child that was waited for, so that it isn't killed at the end. */
