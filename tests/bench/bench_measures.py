@@ -1,0 +1,186 @@
+"""How a bench run measures: requests and CPU time, system calls, instructions, memory.
+Each function drives one target with the load generator and returns plain numbers."""
+
+import glob
+import os
+import re
+import resource
+import shutil
+import subprocess
+
+from bench_targets import ROOT, BenchError
+
+CLIENTS = 50
+SYSCALL_REQUESTS = {1: 100000, 16: 500000}
+# Under callgrind two runs of different length are made in one process: what they share (opening
+# connections, timers) falls out of the difference.
+CALLGRIND_REQUESTS = (4000, 24000)
+
+
+def load_binary():
+    """The generator that `make bench` built, or one compiled now."""
+    build = os.environ.get("BUILD") or "build"
+    found = os.path.join(ROOT, build, "release", "tests", "bench", "load")
+    source = os.path.join(ROOT, "tests", "bench", "load.c")
+    if os.path.exists(found) and os.path.getmtime(found) >= os.path.getmtime(source):
+        return found
+    own = os.path.join(ROOT, build, "bench", "load")
+    os.makedirs(os.path.dirname(own), exist_ok=True)
+    subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-O2", "-o", own, source,
+                    "-lhiredis"], check=True)
+    return own
+
+
+def parse(line):
+    """key=value … → {key: number}"""
+    return {key: float(value) for key, value in
+            (word.split("=") for word in line.split() if "=" in word)}
+
+
+class Load:
+    """Runs the generator and keeps a list of what was wrong with replies."""
+
+    def __init__(self, cluster):
+        self.binary = load_binary()
+        self.cluster = cluster
+        self.problems = []
+
+    def argv(self, target, *options):
+        where = self.cluster.nodes[0].rpartition(":")[::2] if target.direct else \
+            (target.host, str(target.port))
+        return [self.binary, *options, *(["--direct"] if target.direct else []), *where]
+
+    def run(self, target, *options, prefix=()):
+        done = subprocess.run([*prefix, *self.argv(target, *options)], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+        result = parse(done.stdout)
+        if "requests" not in result:
+            raise BenchError("load over %s: %s" % (target.name, done.stderr.strip()))
+        wrong = ["%d %s" % (result[key], key) for key in ("errors", "mismatches", "nils")
+                 if result.get(key)]
+        if wrong:
+            self.problems.append("%s, %s: %s %s" % (target.name, " ".join(options),
+                                                    ", ".join(wrong), done.stderr.strip()))
+        return result
+
+    def cpu(self, target, options, seconds):
+        """One measured run: adds CPU µs per request of the proxy and of the nodes."""
+        watch = ["--cpu", "nodes=" + ",".join(map(str, self.cluster.pids))]
+        if target.pid:
+            watch += ["--cpu", "proxy=%d" % target.pid]
+        result = self.run(target, *options, "-t", str(seconds), *watch)
+        requests = result["requests"]
+        if not requests:
+            raise BenchError("%s answered nothing within %s s" % (target.name, seconds))
+        result["cpu"] = result["cpu_proxy_us"] / requests if target.pid else None
+        result["nodes"] = result["cpu_nodes_us"] / requests
+        return result
+
+
+def _status_kib(pid, field):
+    with open("/proc/%d/status" % pid) as status:
+        for line in status:
+            if line.startswith(field + ":"):
+                return int(line.split()[1])
+    return 0
+
+
+def idle_memory(load, target, wanted=10000):
+    """KiB of resident memory per connection that had one GET answered and then waits."""
+    room = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500
+    count = min(wanted, room)
+    load.run(target, "-c", str(CLIENTS), "-n", "20000")
+    before = _status_kib(target.pid, "VmRSS")
+    with subprocess.Popen(load.argv(target, "-w", "idle", "-c", str(count)),
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as holder:
+        result = parse(holder.stdout.readline())
+        if result.get("open") != count or result["errors"] or result["mismatches"]:
+            raise BenchError("%s: %d idle connections could not be opened: %s" %
+                             (target.name, count, holder.stderr.read().strip()))
+        after = _status_kib(target.pid, "VmRSS")
+        holder.stdin.close()
+    return (after - before) / count
+
+
+def syscalls(load, target, pipeline):
+    """System calls per GET, counted by the kernel's tracepoint, or by strace where that is shut."""
+    requests = SYSCALL_REQUESTS[pipeline]
+    options = ["-c", str(CLIENTS), "-P", str(pipeline)]
+    if shutil.which("perf"):
+        counted = _syscalls_perf(load, target, requests, options)
+        if counted is not None:
+            return counted / requests
+    if shutil.which("strace"):
+        requests //= 10  # each call stops the process twice
+        return _syscalls_strace(load, target, requests, options) / requests
+    return None
+
+
+def _syscalls_perf(load, target, requests, options):
+    out = os.path.join(load.work_dir, "perf.csv")
+    prefix = ["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-p", str(target.pid),
+              "-o", out, "--"]
+    try:
+        load.run(target, *options, "-n", str(requests), prefix=prefix)
+        with open(out) as lines:
+            for line in lines:
+                if "raw_syscalls:sys_enter" in line:
+                    return float(line.split(",")[0])
+    except (BenchError, ValueError, OSError):
+        pass
+    return None
+
+
+def _syscalls_strace(load, target, requests, options):
+    out = os.path.join(load.work_dir, "strace.txt")
+    with subprocess.Popen(["strace", "-c", "-f", "-o", out, "-p", str(target.pid)],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as strace:
+        attached = strace.stderr.readline()
+        try:
+            load.run(target, *options, "-n", str(requests))
+        finally:
+            strace.send_signal(2)
+        strace.wait()
+    with open(out) as text:
+        total = re.search(r"^\s*100\.00\s.*?(\d+)\s+(?:\d+\s+)?total$", text.read(), re.M)
+    if not total:
+        raise BenchError("strace counted nothing: %s" % attached)
+    return float(total.group(1))
+
+
+def instructions(load, target, pipeline):
+    """User instructions per GET under callgrind. None without valgrind or for a running peer."""
+    if not target.command or not shutil.which("valgrind"):
+        return None
+    out = os.path.join(load.work_dir, "callgrind.%s.%d" % (target.name, pipeline))
+    wrap = ["valgrind", "-q", "--tool=callgrind", "--trace-children=yes",
+            "--callgrind-out-file=" + out + ".%p"]
+    options = ["-c", str(CLIENTS), "-P", str(pipeline)]
+    target.start(load.work_dir, wrap, timeout=90)
+    try:
+        totals = []
+        load.run(target, *options, "-n", "2000")
+        _callgrind_dump(target, out)
+        for requests in CALLGRIND_REQUESTS:
+            load.run(target, *options, "-n", str(requests))
+            totals.append(_callgrind_dump(target, out))
+    finally:
+        target.stop()
+    short, long = CALLGRIND_REQUESTS
+    return (totals[1] - totals[0]) / (long - short)
+
+
+def _callgrind_dump(target, out):
+    """Has the counts written and set to 0; returns the instructions since the last time."""
+    before = set(glob.glob(out + ".*"))
+    subprocess.run(["callgrind_control", "-d", str(target.pid)], check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    total = 0
+    for path in set(glob.glob(out + ".*")) - before:
+        with open(path, errors="replace") as dump:
+            found = re.findall(r"^(?:totals|summary): (\d+)", dump.read(), re.M)
+        total += int(found[-1]) if found else 0
+    if not total:
+        raise BenchError("callgrind wrote no counts for %s" % target.name)
+    return total
