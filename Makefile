@@ -104,7 +104,7 @@ INTEG_TESTS := $(call in_out,$(INTEG_SOURCES),)
 BENCH_TOOLS := $(call in_out,$(BENCH_SOURCES),)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(FUZZ_SOURCES))
 OBJECTS := $(call in_out,$(SOURCES) $(SUPPORT) $(UNIT_SOURCES) $(INTEG_SOURCES) \
-             $(BENCH_SOURCES) $(FUZZ_SOURCES),.o)
+             $(BENCH_SOURCES) $(FUZZ_SOURCES) docs/generate.c,.o)
 
 C_FILES = $(shell git ls-files '*.c' '*.h' 2>/dev/null || \
                   find proxy tests -name '*.[ch]')
@@ -140,8 +140,8 @@ format: ## format every C file
 lint: ## check formatting, static analysis, shell scripts; anything found fails
 	@tests/lint
 
-docs: $(PROGRAM) ## generate configuration reference, sample configuration and manual page
-	@docs/generate $(PROGRAM)
+docs: $(OUT)/docs/generate ## generate configuration reference, sample configuration and manual page
+	@$(OUT)/docs/generate .
 
 install: $(PROGRAM) ## install program, unit, sample configuration, manual (DESTDIR= PREFIX=)
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/slotway
@@ -213,6 +213,9 @@ link_test = $(CC) $(ALL_CFLAGS) $(BASE_LDFLAGS) $(MODE_LDFLAGS) $(TEST_LDFLAGS) 
 $(UNIT_TESTS) $(INTEG_TESTS) $(BENCH_TOOLS): $(OUT)/%: $(OUT)/%.o $(SUPPORT_LIBRARY) $(LIBRARY)
 	@echo "  LINK  $@"
 	@$(link_test)
+
+$(OUT)/docs/generate: $(OUT)/docs/generate.o $(LIBRARY)
+	@$(CC) $(ALL_CFLAGS) $(BASE_LDFLAGS) $(MODE_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)
 
 $(FUZZ_TARGETS): $(OUT)/%: $(OUT)/tests/fuzz/%.o $(LIBRARY)
 	@echo "  LINK  $@"
