@@ -16,7 +16,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#define MAX_FILES      64 /* read, with every include: also what ends an include of itself */
+#define MAX_FILES      64 /* read, with every include */
 #define MAX_PROBLEMS   20 /* shown */
 #define MAX_FILE_SIZE  (1 << 20)
 #define MAX_DIRECTIVES 128
@@ -234,21 +234,34 @@ void config_unref(const struct config *config)
 
 static void read_file(struct build *b, const char *path, const struct origin *from);
 
-/* The path of an included file: relative to the file that names it. */
+static bool has_file(const struct config_list *files, const char *path)
+{
+    for (uint32_t i = 0; i < files->n; i++) {
+        if (strcmp(files->v[i], path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The path of an included file is relative to the file that names it. */
 static void include(struct build *b, const char *word, const struct origin *origin)
 {
-    const char *from = b->snapshot->files.v[origin->file];
+    const struct config_list *files = &b->snapshot->files;
+    const char *from = files->v[origin->file];
     const char *slash = strrchr(from, '/');
+    int dir = *word == '/' || !slash ? 0 : (int)(slash - from) + 1;
     char *path;
 
-    if (b->snapshot->files.n >= b->max_files) {
+    if (files->n >= b->max_files) {
         problem(b, origin, "include: too many files; allowed: %u in all", b->max_files);
         return;
     }
-    if (asprintf(&path, "%.*s%s", *word == '/' || !slash ? 0 : (int)(slash - from) + 1, from,
-                 word) < 0)
+    if (asprintf(&path, "%.*s%s", dir, from, word) < 0)
         abort();
-    read_file(b, path, origin);
+    if (has_file(files, path))
+        problem(b, origin, "include: %s was read before; allowed: each file once", path);
+    else
+        read_file(b, path, origin);
     free(path);
 }
 

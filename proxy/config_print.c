@@ -14,11 +14,11 @@ static const char summary[] =
     "one address for a whole Redis Cluster: clients connect as to one Redis server";
 
 static const char *const usages[][2] = {
-    {"[--DIRECTIVE VALUE]... HOST:PORT...", "serve the cluster that these nodes belong to"},
-    {"-c FILE [--DIRECTIVE VALUE]...", "read a configuration file; flags win over it"},
-    {"-t -c FILE", "check a configuration and exit: 0 good, 1 bad"},
-    {"-h, --help", "show this help"},
-    {"-V, --version", "show the version"},
+    {"slotway [--DIRECTIVE VALUE]... HOST:PORT...", "serve the cluster that these nodes belong to"},
+    {"slotway -c FILE [--DIRECTIVE VALUE]...", "read a configuration file; flags win over it"},
+    {"slotway -t -c FILE", "check a configuration and exit: 0 good, 1 bad"},
+    {"slotway -h | --help", "show this help"},
+    {"slotway -V | --version", "show the version"},
 };
 
 #define USAGES (sizeof(usages) / sizeof(*usages))
@@ -60,6 +60,15 @@ static void print_wrapped(FILE *out, const char *text, size_t at, const char *pr
     fputc('\n', out);
 }
 
+/* " Also known as: a, b." or nothing. */
+static void print_aliases(FILE *out, const struct config_directive *d)
+{
+    fputs(d->aliases ? " Also known as: " : "", out);
+    for (const char *s = d->aliases; s && *s; s++)
+        fprintf(out, *s == ' ' ? ",%c" : "%c", *s);
+    fputs(d->aliases ? "." : "", out);
+}
+
 /* The help with what else is to know of a directive. Caller frees. */
 static char *full_help(const struct config_directive *d)
 {
@@ -70,6 +79,7 @@ static char *full_help(const struct config_directive *d)
     fputs(d->help, out);
     if (d->flags & CONFIG_UNUSED)
         fputs(" (Does nothing yet.)", out);
+    print_aliases(out, d);
     fclose(out);
     return text;
 }
@@ -89,15 +99,20 @@ static char *facts(const struct config_directive *d)
     return text;
 }
 
-static const char *value_name(const struct config_directive *d)
+static void print_value_name(FILE *out, const struct config_directive *d)
 {
     static const char *const names[] = {
         [CONFIG_BOOL] = "yes|no",     [CONFIG_INT] = "NUMBER",    [CONFIG_SIZE] = "SIZE",
         [CONFIG_SECONDS] = "SECONDS", [CONFIG_MILLIS] = "MILLIS", [CONFIG_STRING] = "TEXT",
-        [CONFIG_ENUM] = "CHOICE",     [CONFIG_LIST] = "WORD...",  [CONFIG_MODE] = "OCTAL",
+        [CONFIG_LIST] = "WORD...",    [CONFIG_MODE] = "OCTAL",
     };
 
-    return names[d->kind];
+    if (d->kind != CONFIG_ENUM) {
+        fputs(names[d->kind], out);
+        return;
+    }
+    for (uint32_t i = 0; d->choices[i]; i++)
+        fprintf(out, "%s%s", i ? "|" : "", d->choices[i]);
 }
 
 /* Call print for each directive of a section, in the order of the table. */
@@ -126,11 +141,14 @@ static void help_line(FILE *out, const char *left, const char *text)
 
 static void help_directive(FILE *out, const struct config_directive *d)
 {
-    char left[80];
+    char left[80] = "";
     char *help = full_help(d);
     char *text;
+    FILE *name = fmemopen(left, sizeof(left), "w");
 
-    snprintf(left, sizeof(left), "--%s %s", d->name, value_name(d));
+    fprintf(name, "--%s ", d->name);
+    print_value_name(name, d);
+    fclose(name);
     if (asprintf(&text, "%s%s%s%s", help, *d->fallback ? " [" : "", d->fallback,
                  *d->fallback ? "]" : "") < 0)
         abort();
@@ -143,7 +161,7 @@ void config_print_help(FILE *out)
 {
     fprintf(out, "slotway %s: ", SLOTWAY_VERSION);
     print_wrapped(out, summary, strlen("slotway " SLOTWAY_VERSION ": "), "");
-    fputs("\nUsage: slotway ...\n", out);
+    fputs("\nUsage:\n", out);
     for (size_t i = 0; i < USAGES; i++)
         help_line(out, usages[i][0], usages[i][1]);
     fputs("\nEvery directive of the configuration file is a flag; defaults are in brackets.\n",
@@ -230,11 +248,10 @@ static void manual_directive(FILE *out, const struct config_directive *d)
     char *text = facts(d);
 
     roff_line(out, ".TP\n\\fB", d->name, "\\fR \\fI");
-    roff_line(out, "", value_name(d), "\\fR\n");
+    print_value_name(out, d);
+    fputs("\\fR\n", out);
     roff_line(out, "", help, "\n");
     roff_line(out, "", text, "\n");
-    if (d->aliases)
-        roff_line(out, "Also known as: ", d->aliases, ".\n");
     free(text);
     free(help);
 }
@@ -264,7 +281,7 @@ void config_print_manual(FILE *out)
             SLOTWAY_VERSION);
     roff_line(out, "slotway \\- ", summary, "\n.SH SYNOPSIS\n");
     for (size_t i = 0; i < USAGES; i++)
-        roff_line(out, i ? ".br\n.B slotway\n" : ".B slotway\n", usages[i][0], "\n");
+        roff_line(out, i ? ".br\n.B " : ".B ", usages[i][0], "\n");
     fputs(".SH DESCRIPTION\n", out);
     for (size_t i = 0; i < USAGES; i++) {
         roff_line(out, ".TP\n.B ", usages[i][0], "\n");
@@ -312,8 +329,6 @@ static void markdown_directive(FILE *out, const struct config_directive *d)
     markdown_text(out, allowed);
     fprintf(out, " | %s | ", d->flags & CONFIG_RUNTIME ? "yes" : "no");
     markdown_text(out, help);
-    if (d->aliases)
-        fprintf(out, " Also known as: %s.", d->aliases);
     fputs(" |\n", out);
     free(allowed);
     free(help);
