@@ -1,0 +1,569 @@
+/* The table of commands and finding one in it; key positions; whether a request may block.
+ * A table is one array of commands (first all without container, then the subcommands of each
+ * container, both by name) and one open-addressed index over it. */
+#include "resp/command.h"
+#include "resp/command_row.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define LIKELY(x)   __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#define NO_PARENT 0xffffu
+#define NO_INDEX  0xffffu
+
+/* A name as two words in lower case, which with its length are the whole of a name of up to 16
+ * bytes: bytes 0-7 and the last 8, or all in the first word. */
+struct name_key {
+    uint64_t head;
+    uint64_t tail;
+    uint32_t len;
+};
+
+struct index_slot {
+    uint64_t head;
+    uint64_t tail;
+    uint32_t len;
+    uint16_t parent;  /* index of the container; NO_PARENT: none */
+    uint16_t command; /* NO_INDEX: free slot */
+};
+
+struct command_table {
+    struct command *commands;
+    uint32_t count;
+    uint32_t ntop; /* commands without container; they come first */
+    uint32_t shift;
+    uint32_t mask;
+    struct index_slot *index;
+    char *names;                   /* owned text of all names */
+    struct command_keyspec *specs; /* owned specifications of all commands */
+};
+
+/* --- names ------------------------------------------------------------------------------------*/
+
+/* Eight bytes at once: 'A'-'Z' become 'a'-'z', all others stay. */
+static inline uint64_t lower8(uint64_t w)
+{
+    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
+    uint64_t low7 = w & ~high;
+    uint64_t from_a = low7 + (0x80 - 'A') * ones;
+    uint64_t above_z = low7 + (0x7f - 'Z') * ones;
+    uint64_t upper = (from_a ^ above_z) & ~w & high;
+
+    return w | (upper >> 2);
+}
+
+static inline uint64_t load8(const char *s)
+{
+    uint64_t w;
+
+    memcpy(&w, s, 8);
+    return w;
+}
+
+static inline uint32_t load4(const char *s)
+{
+    uint32_t w;
+
+    memcpy(&w, s, 4);
+    return w;
+}
+
+static inline struct name_key name_key(const char *s, uint32_t len)
+{
+    struct name_key key = {0, 0, len};
+
+    if (len >= 8) {
+        key.head = lower8(load8(s));
+        key.tail = lower8(load8(s + len - 8));
+    } else if (len >= 4) {
+        key.head = lower8(load4(s) | (uint64_t)load4(s + len - 4) << 32);
+    } else if (len > 0) {
+        key.head = lower8((uint64_t)(uint8_t)s[0] | (uint64_t)(uint8_t)s[len / 2] << 8 |
+                          (uint64_t)(uint8_t)s[len - 1] << 16);
+    }
+    return key;
+}
+
+static inline uint32_t key_hash(const struct name_key *key, uint32_t parent, uint32_t shift)
+{
+    uint64_t h = key->head ^ (key->tail * 0x9e3779b97f4a7c15u) ^ ((uint64_t)parent << 32) ^
+                 key->len;
+
+    return (uint32_t)((h * 0xd6e8feb86659fd93u) >> shift);
+}
+
+/* The part of a command's name that a client sends at its level: "get" of "config|get". */
+static const char *own_name(const struct command *cmd)
+{
+    const char *bar = strchr(cmd->name, '|');
+
+    return bar ? bar + 1 : cmd->name;
+}
+
+static inline const struct command *index_find(const struct command_table *table, const char *name,
+                                               uint32_t len, uint32_t parent)
+{
+    struct name_key key = name_key(name, len);
+    uint32_t i = key_hash(&key, parent, table->shift);
+
+    for (;; i = (i + 1) & table->mask) {
+        const struct index_slot *slot = &table->index[i];
+        if (slot->command == NO_INDEX)
+            return NULL;
+        if (slot->head != key.head || slot->tail != key.tail || slot->len != len ||
+            slot->parent != parent)
+            continue;
+        if (LIKELY(len <= 16) ||
+            strncasecmp(name, own_name(&table->commands[slot->command]), len) == 0)
+            return &table->commands[slot->command];
+    }
+}
+
+static void index_add(struct command_table *table, uint32_t command, uint32_t parent)
+{
+    const char *name = own_name(&table->commands[command]);
+    struct name_key key = name_key(name, (uint32_t)strlen(name));
+    uint32_t i = key_hash(&key, parent, table->shift);
+
+    while (table->index[i].command != NO_INDEX)
+        i = (i + 1) & table->mask;
+    table->index[i] = (struct index_slot){key.head, key.tail, key.len, (uint16_t)parent,
+                                          (uint16_t)command};
+}
+
+const struct command *command_lookup(const struct command_table *table, const char *request,
+                                     const struct resp_args *args, bool *unknown_sub)
+{
+    const struct command *cmd, *sub;
+
+    *unknown_sub = false;
+    if (UNLIKELY(args->argc == 0))
+        return NULL;
+    cmd = index_find(table, request + args->v[0].off, args->v[0].len, NO_PARENT);
+    if (LIKELY(!cmd || !cmd->nsubcommands) || args->argc < 2)
+        return cmd;
+    sub = index_find(table, request + args->v[1].off, args->v[1].len,
+                     (uint32_t)(cmd - table->commands));
+    *unknown_sub = !sub;
+    return sub ? sub : cmd;
+}
+
+/* --- making a table ---------------------------------------------------------------------------*/
+
+/* Specifications that COMMAND cannot express, by hand. */
+static const struct by_hand {
+    const char *name;
+    uint8_t nspecs;
+    struct command_keyspec specs[2];
+} by_hand[] = {
+    {"sort",
+     2,
+     {{COMMAND_BEGIN_INDEX, COMMAND_FIND_RANGE, 1, 0, 1, 0, ""},
+      {COMMAND_BEGIN_SORT_STORE, COMMAND_FIND_RANGE, 2, 0, 1, 0, ""}}},
+    {"sort_ro", 1, {{COMMAND_BEGIN_INDEX, COMMAND_FIND_RANGE, 1, 0, 1, 0, ""}}},
+    {"migrate", 1, {{COMMAND_BEGIN_MIGRATE, COMMAND_FIND_RANGE, 3, 0, 1, 0, ""}}},
+};
+
+static void row_specs(const struct command_row *row, const struct command_keyspec **specs,
+                      uint8_t *nspecs)
+{
+    *specs = row->specs;
+    *nspecs = row->nspecs < COMMAND_SPECS_MAX ? row->nspecs : COMMAND_SPECS_MAX;
+    for (size_t i = 0; i < sizeof(by_hand) / sizeof(by_hand[0]); i++) {
+        if (strcmp(by_hand[i].name, row->name) == 0) {
+            *specs = by_hand[i].specs;
+            *nspecs = by_hand[i].nspecs;
+        }
+    }
+}
+
+static uint32_t derived_flags(const struct command *cmd)
+{
+    static const char *const scripts[] = {"eval",       "eval_ro", "evalsha",
+                                          "evalsha_ro", "fcall",   "fcall_ro"};
+    const struct command_keyspec *spec = cmd->specs;
+    uint32_t flags = 0;
+
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
+        if (strcmp(cmd->name, scripts[i]) == 0)
+            flags |= COMMAND_SCRIPT | (cmd->flags & COMMAND_READONLY ? 0 : COMMAND_WRITE);
+    if (cmd->nspecs != 1 || spec->begin != COMMAND_BEGIN_INDEX || spec->find != COMMAND_FIND_RANGE)
+        return flags;
+    if (spec->last == 0 && !(cmd->flags & COMMAND_MOVABLE) && abs(cmd->arity) > spec->at)
+        flags |= COMMAND_ONE_KEY;
+    if (spec->at == 1 && spec->last == -1 && spec->step == 2 && spec->limit == 0)
+        flags |= COMMAND_PAIRS;
+    return flags;
+}
+
+/* A row and where it came from: sorting keeps the earlier of two with one name first. */
+struct sorted_row {
+    const struct command_row *row;
+    uint32_t order;
+};
+
+static int sorted_row_compare(const void *a, const void *b)
+{
+    const struct sorted_row *x = a, *y = b;
+    bool x_sub = strchr(x->row->name, '|') != NULL, y_sub = strchr(y->row->name, '|') != NULL;
+    int by_name;
+
+    if (x_sub != y_sub)
+        return x_sub ? 1 : -1;
+    by_name = strcmp(x->row->name, y->row->name);
+    if (by_name)
+        return by_name;
+    return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* The rows in the order of the table, without doubles; free() releases. */
+static struct sorted_row *rows_sort(const struct command_row *rows, uint32_t *nrows)
+{
+    struct sorted_row *sorted = malloc((*nrows + 1) * sizeof(*sorted));
+    uint32_t kept = 0;
+
+    if (!sorted)
+        return NULL;
+    for (uint32_t i = 0; i < *nrows; i++)
+        sorted[i] = (struct sorted_row){&rows[i], i};
+    qsort(sorted, *nrows, sizeof(*sorted), sorted_row_compare);
+    for (uint32_t i = 0; i < *nrows; i++)
+        if (kept == 0 || strcmp(sorted[kept - 1].row->name, sorted[i].row->name) != 0)
+            sorted[kept++] = sorted[i];
+    *nrows = kept;
+    return sorted;
+}
+
+static struct command_table *table_alloc(const struct sorted_row *sorted, uint32_t nrows)
+{
+    struct command_table *table = calloc(1, sizeof(*table));
+    size_t text = 1, nspecs = 1;
+    uint32_t bits = 6;
+
+    if (!table)
+        return NULL;
+    while ((1u << bits) < nrows * 4)
+        bits++;
+    for (uint32_t i = 0; i < nrows; i++) {
+        text += strlen(sorted[i].row->name) + 1;
+        nspecs += COMMAND_SPECS_MAX < sorted[i].row->nspecs + 2u ? COMMAND_SPECS_MAX
+                                                                 : sorted[i].row->nspecs + 2u;
+    }
+    table->shift = 64 - bits;
+    table->mask = (1u << bits) - 1;
+    table->commands = calloc(nrows + 1, sizeof(*table->commands));
+    table->index = malloc(sizeof(*table->index) << bits);
+    table->names = malloc(text);
+    table->specs = calloc(nspecs, sizeof(*table->specs));
+    if (!table->commands || !table->index || !table->names || !table->specs) {
+        command_table_free(table);
+        return NULL;
+    }
+    for (uint32_t i = 0; i <= table->mask; i++)
+        table->index[i].command = NO_INDEX;
+    return table;
+}
+
+/* Fill in a command from its row; name and specs point to its copies' places, and move on. */
+static void command_fill(struct command *cmd, const struct command_row *row, char **name,
+                         struct command_keyspec **specs)
+{
+    const struct command_keyspec *from;
+    uint8_t nspecs;
+    size_t len = strlen(row->name) + 1;
+
+    row_specs(row, &from, &nspecs);
+    memcpy(*name, row->name, len);
+    if (nspecs)
+        memcpy(*specs, from, nspecs * sizeof(*from));
+    cmd->name = *name;
+    cmd->arity = row->arity;
+    cmd->flags = (uint16_t)row->flags;
+    cmd->nspecs = nspecs;
+    cmd->specs = nspecs ? *specs : NULL;
+    cmd->flags |= (uint16_t)derived_flags(cmd);
+    if (nspecs && from->begin == COMMAND_BEGIN_INDEX && from->find == COMMAND_FIND_RANGE)
+        cmd->first_key = from->at;
+    cmd->min_keys_for_split = 2;
+    *name += len;
+    *specs += nspecs;
+    command_policy_apply(cmd, row);
+}
+
+/* The container of a subcommand among the commands of the table; NULL: it is not there. */
+static struct command *container_of_row(struct command_table *table, const char *name)
+{
+    uint32_t len = (uint32_t)(strchr(name, '|') - name);
+
+    return (struct command *)(uintptr_t)index_find(table, name, len, NO_PARENT);
+}
+
+struct command_table *command_table_make(const struct command_row *rows, uint32_t nrows)
+{
+    struct sorted_row *sorted = rows_sort(rows, &nrows);
+    struct command_table *table = sorted ? table_alloc(sorted, nrows) : NULL;
+    char *name = table ? table->names : NULL;
+    struct command_keyspec *specs = table ? table->specs : NULL;
+
+    for (uint32_t i = 0; table && i < nrows && table->count < NO_INDEX - 1; i++) {
+        const struct command_row *row = sorted[i].row;
+        struct command *cmd = &table->commands[table->count];
+        bool is_sub = strchr(row->name, '|') != NULL;
+        struct command *container = is_sub ? container_of_row(table, row->name) : NULL;
+        if (is_sub && !container)
+            continue;
+        command_fill(cmd, row, &name, &specs);
+        cmd->family = (uint16_t)table->count++;
+        index_add(table, cmd->family, container ? container->family : NO_PARENT);
+        if (!container) {
+            table->ntop++;
+        } else {
+            container->subcommands = container->nsubcommands ? container->subcommands : cmd;
+            container->nsubcommands++;
+        }
+    }
+    free(sorted);
+    return table;
+}
+
+void command_table_free(struct command_table *table)
+{
+    if (!table)
+        return;
+    free(table->commands);
+    free(table->index);
+    free(table->names);
+    free(table->specs);
+    free(table);
+}
+
+static struct command_table *builtin_table;
+
+static void builtin_make(void)
+{
+    builtin_table = command_table_make(command_builtin_rows, command_builtin_nrows);
+    if (!builtin_table)
+        abort(); /* no memory at the very start */
+}
+
+const struct command_table *command_builtin(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, builtin_make);
+    return builtin_table;
+}
+
+uint32_t command_count(const struct command_table *table)
+{
+    return table->count;
+}
+
+const struct command *command_at(const struct command_table *table, uint32_t family)
+{
+    return family < table->count ? &table->commands[family] : NULL;
+}
+
+/* --- key positions ----------------------------------------------------------------------------*/
+
+void command_keys_free(struct command_keys *keys)
+{
+    free(keys->v);
+    *keys = (struct command_keys){NULL, 0, 0};
+}
+
+static bool keys_add(struct command_keys *keys, uint32_t position)
+{
+    if (keys->count == keys->cap) {
+        uint32_t cap = keys->cap ? keys->cap * 2 : 16;
+        uint32_t *v = realloc(keys->v, cap * sizeof(*v));
+        if (!v)
+            return false;
+        keys->v = v;
+        keys->cap = cap;
+    }
+    keys->v[keys->count++] = position;
+    return true;
+}
+
+static bool arg_is(const char *request, const struct resp_args *args, uint32_t i, const char *word)
+{
+    size_t len = strlen(word);
+
+    return args->v[i].len == len && strncasecmp(request + args->v[i].off, word, len) == 0;
+}
+
+/* An argument as it appears to a search for key positions. */
+struct key_search {
+    const char *request;
+    const struct resp_args *args;
+    struct command_keys *keys;
+};
+
+/* The position after a keyword, searched as Redis does (the last argument is not looked at); 0: it
+ * is not there. */
+static int64_t after_keyword(const struct key_search *search, const struct command_keyspec *spec)
+{
+    int64_t argc = search->args->argc;
+    int64_t i = spec->at > 0 ? spec->at : argc + spec->at;
+    int64_t end = spec->at > 0 ? argc - 1 : 1;
+    int64_t step = i <= end ? 1 : -1;
+
+    for (; i != end && i >= 1 && i < argc; i += step)
+        if (arg_is(search->request, search->args, (uint32_t)i, spec->keyword))
+            return i + 1;
+    return 0;
+}
+
+static int add_range(const struct key_search *search, int64_t first, int64_t last, int64_t step)
+{
+    if (first < 1 || last < first || last >= search->args->argc || step < 1)
+        return -1;
+    for (int64_t i = first; i <= last; i += step)
+        if (!keys_add(search->keys, (uint32_t)i))
+            return -1;
+    return 0;
+}
+
+static int find_range(const struct key_search *search, const struct command_keyspec *spec,
+                      int64_t first)
+{
+    int64_t argc = search->args->argc, last;
+
+    if (spec->last >= 0)
+        last = first + spec->last;
+    else if (spec->limit <= 1)
+        last = argc + spec->last;
+    else
+        last = first + (argc - first) / spec->limit + spec->last;
+    return add_range(search, first, last, spec->step);
+}
+
+static int find_keynum(const struct key_search *search, const struct command_keyspec *spec,
+                       int64_t first)
+{
+    const struct resp_args *args = search->args;
+    int64_t at = first + spec->last, n;
+
+    if (at < 1 || at >= args->argc)
+        return -1;
+    if (!resp_parse_int(search->request + args->v[at].off, args->v[at].len, &n) || n < 0 ||
+        n > args->argc)
+        return -1;
+    if (n == 0)
+        return 0;
+    first += spec->limit;
+    return add_range(search, first, first + (n - 1) * spec->step, spec->step);
+}
+
+/* An option and the number of its values, for walks over options. */
+struct option {
+    const char *name;
+    uint8_t values;
+};
+
+static uint32_t option_values(const struct key_search *search, uint32_t i,
+                              const struct option *options)
+{
+    for (; options->name; options++)
+        if (arg_is(search->request, search->args, i, options->name))
+            return options->values;
+    return 0;
+}
+
+/* SORT key [BY p] [LIMIT a b] [GET p …] … STORE destination: the last STORE counts. */
+static int find_sort_store(const struct key_search *search)
+{
+    static const struct option options[] = {
+        {"limit", 2}, {"get", 1}, {"by", 1}, {"store", 1}, {NULL, 0}};
+    uint32_t argc = search->args->argc, store = 0;
+
+    for (uint32_t i = 2; i < argc; i++) {
+        if (i + 1 < argc && arg_is(search->request, search->args, i, "store"))
+            store = i + 1;
+        i += option_values(search, i, options);
+    }
+    return store && !keys_add(search->keys, store) ? -1 : 0;
+}
+
+/* MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH p] [AUTH2 u p] [KEYS key …]. */
+static int find_migrate(const struct key_search *search)
+{
+    static const struct option options[] = {{"auth", 1}, {"auth2", 2}, {NULL, 0}};
+    const struct resp_args *args = search->args;
+
+    if (args->argc < 6)
+        return -1;
+    for (uint32_t i = 6; i < args->argc; i++) {
+        if (arg_is(search->request, args, i, "keys"))
+            return args->v[3].len ? -1 : add_range(search, i + 1, args->argc - 1, 1);
+        i += option_values(search, i, options);
+    }
+    return keys_add(search->keys, 3) ? 0 : -1;
+}
+
+static int find_by_spec(const struct key_search *search, const struct command_keyspec *spec)
+{
+    int64_t first = spec->at;
+
+    switch (spec->begin) {
+    case COMMAND_BEGIN_SORT_STORE:
+        return find_sort_store(search);
+    case COMMAND_BEGIN_MIGRATE:
+        return find_migrate(search);
+    case COMMAND_BEGIN_KEYWORD:
+        first = after_keyword(search, spec);
+        if (first == 0)
+            return 0; /* an option that was not given */
+        break;
+    case COMMAND_BEGIN_INDEX:
+        break;
+    default:
+        return 0;
+    }
+    if (spec->find == COMMAND_FIND_RANGE)
+        return find_range(search, spec, first);
+    return spec->find == COMMAND_FIND_KEYNUM ? find_keynum(search, spec, first) : 0;
+}
+
+int command_find_keys(const struct command *cmd, const char *request, const struct resp_args *args,
+                      struct command_keys *keys)
+{
+    struct key_search search = {request, args, keys};
+
+    keys->count = 0;
+    for (uint32_t i = 0; i < cmd->nspecs; i++) {
+        if (find_by_spec(&search, &cmd->specs[i]) < 0) {
+            keys->count = 0;
+            return -1;
+        }
+    }
+    /* XREAD without STREAMS: its only keys come after a keyword that is not there. */
+    if (keys->count == 0 && cmd->nspecs && cmd->specs->begin == COMMAND_BEGIN_KEYWORD)
+        return -1;
+    return 0;
+}
+
+bool command_is_blocking(const struct command *cmd, const char *request,
+                         const struct resp_args *args)
+{
+    static const struct option options[] = {{"group", 2}, {"count", 1}, {NULL, 0}};
+    struct key_search search = {request, args, NULL};
+
+    if (LIKELY(!(cmd->flags & COMMAND_BLOCKING)))
+        return false;
+    if (strcmp(cmd->name, "xread") != 0 && strcmp(cmd->name, "xreadgroup") != 0)
+        return true;
+    for (uint32_t i = 1; i < args->argc; i++) {
+        if (arg_is(request, args, i, "block"))
+            return true;
+        if (arg_is(request, args, i, "streams"))
+            return false;
+        i += option_values(&search, i, options);
+    }
+    return false;
+}

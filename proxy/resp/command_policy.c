@@ -1,0 +1,212 @@
+/* How slotway treats each command: one table of decisions, and rules from the server's own tips for
+ * commands that it does not name. */
+#include "resp/command_row.h"
+
+#include <string.h>
+
+struct policy {
+    const char *name; /* a command, or a container for all its subcommands without own row */
+    uint8_t kind;
+    uint8_t merge;
+    uint8_t local;
+};
+
+#define LOCAL(name, handler)                                                                       \
+    {                                                                                              \
+        name, COMMAND_LOCAL, COMMAND_MERGE_FIRST, COMMAND_LOCAL_##handler                          \
+    }
+#define SPECIAL(name, handler)                                                                     \
+    {                                                                                              \
+        name, COMMAND_MASTERS, COMMAND_MERGE_SPECIAL, COMMAND_LOCAL_##handler                      \
+    }
+#define MASTERS(name, merge)                                                                       \
+    {                                                                                              \
+        name, COMMAND_MASTERS, COMMAND_MERGE_##merge, COMMAND_LOCAL_NONE                           \
+    }
+#define SPLIT(name, merge)                                                                         \
+    {                                                                                              \
+        name, COMMAND_SPLIT, COMMAND_MERGE_##merge, COMMAND_LOCAL_NONE                             \
+    }
+#define IS(name, kind)                                                                             \
+    {                                                                                              \
+        name, COMMAND_##kind, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE                              \
+    }
+
+/* Sorted by name. */
+static const struct policy policies[] = {
+    IS("acl", ADMIN),
+    IS("acl|cat", ANY),
+    IS("acl|genpass", ANY),
+    IS("acl|help", ANY),
+    LOCAL("acl|whoami", ACL_WHOAMI),
+    LOCAL("asking", ASKING),
+    LOCAL("auth", AUTH),
+    IS("bgrewriteaof", ADMIN),
+    IS("bgsave", ADMIN),
+    IS("blmove", LATER),
+    IS("blmpop", LATER),
+    IS("blpop", LATER),
+    IS("brpop", LATER),
+    IS("brpoplpush", LATER),
+    IS("bzmpop", LATER),
+    IS("bzpopmax", LATER),
+    IS("bzpopmin", LATER),
+    LOCAL("client", CLIENT),
+    IS("client|caching", LATER),
+    IS("client|tracking", LATER),
+    IS("client|trackinginfo", LATER),
+    IS("client|unblock", LATER),
+    IS("cluster", REFUSED),
+    LOCAL("cluster|count-failure-reports", CLUSTER),
+    LOCAL("cluster|countkeysinslot", CLUSTER),
+    LOCAL("cluster|getkeysinslot", CLUSTER),
+    LOCAL("cluster|help", CLUSTER),
+    LOCAL("cluster|info", CLUSTER),
+    LOCAL("cluster|keyslot", CLUSTER),
+    LOCAL("cluster|myid", CLUSTER),
+    LOCAL("cluster|nodes", CLUSTER),
+    LOCAL("cluster|shards", CLUSTER),
+    LOCAL("cluster|slots", CLUSTER),
+    IS("command", ANY),
+    IS("config", ADMIN),
+    IS("config|get", ANY),
+    IS("config|help", ANY),
+    MASTERS("config|resetstat", FIRST),
+    MASTERS("config|rewrite", FIRST),
+    MASTERS("config|set", FIRST),
+    MASTERS("dbsize", SUM),
+    IS("debug", ADMIN),
+    SPLIT("del", SUM),
+    IS("discard", LATER),
+    LOCAL("echo", ECHO),
+    IS("exec", LATER),
+    SPLIT("exists", SUM),
+    IS("failover", ADMIN),
+    MASTERS("flushall", FIRST),
+    MASTERS("flushdb", FIRST),
+    MASTERS("function|delete", FIRST),
+    IS("function|dump", ANY),
+    MASTERS("function|flush", FIRST),
+    IS("function|help", ANY),
+    MASTERS("function|kill", OR),
+    IS("function|list", ANY),
+    MASTERS("function|load", FIRST),
+    MASTERS("function|restore", FIRST),
+    SPECIAL("function|stats", FUNCTION_STATS),
+    LOCAL("hello", HELLO),
+    SPECIAL("info", INFO),
+    MASTERS("keys", CONCAT),
+    MASTERS("lastsave", MAX),
+    IS("latency", ANY),
+    MASTERS("latency|history", CONCAT),
+    MASTERS("latency|latest", CONCAT),
+    MASTERS("latency|reset", SUM),
+    LOCAL("lolwut", LOLWUT),
+    IS("memory|doctor", ANY),
+    IS("memory|help", ANY),
+    IS("memory|malloc-stats", ANY),
+    MASTERS("memory|purge", FIRST),
+    IS("memory|stats", ANY),
+    SPLIT("mget", KEYS),
+    IS("module", ADMIN),
+    IS("module|help", ANY),
+    IS("module|list", ANY),
+    IS("monitor", LATER),
+    SPLIT("mset", FIRST),
+    IS("multi", LATER),
+    IS("object|help", ANY),
+    IS("pfdebug", ADMIN),
+    IS("pfselftest", ADMIN),
+    LOCAL("ping", PING),
+    LOCAL("proxy", PROXY),
+    IS("psubscribe", LATER),
+    IS("psync", REFUSED),
+    IS("publish", ANY),
+    IS("pubsub", LATER),
+    IS("pubsub|help", ANY),
+    IS("punsubscribe", LATER),
+    LOCAL("quit", QUIT),
+    SPECIAL("randomkey", RANDOMKEY),
+    LOCAL("readonly", READONLY),
+    LOCAL("readwrite", READWRITE),
+    IS("replconf", REFUSED),
+    IS("replicaof", ADMIN),
+    LOCAL("reset", RESET),
+    IS("restore-asking", REFUSED), /* acts only after ASKING on the same connection */
+    IS("role", ANY),
+    IS("save", ADMIN),
+    SPECIAL("scan", SCAN),
+    IS("script", REFUSED), /* DEBUG: changes the connection */
+    MASTERS("script|exists", AND),
+    MASTERS("script|flush", FIRST),
+    IS("script|help", ANY),
+    MASTERS("script|kill", OR),
+    MASTERS("script|load", FIRST),
+    LOCAL("select", SELECT),
+    IS("sflush", REFUSED), /* names slots of one node */
+    IS("shutdown", ADMIN),
+    IS("slaveof", ADMIN),
+    LOCAL("slowlog", SLOWLOG),
+    IS("spublish", KEYED),
+    IS("ssubscribe", LATER),
+    IS("subscribe", LATER),
+    IS("sunsubscribe", LATER),
+    IS("swapdb", ANY), /* the node's own "not allowed in cluster mode" */
+    IS("sync", REFUSED),
+    LOCAL("time", TIME),
+    SPLIT("touch", SUM),
+    SPLIT("unlink", SUM),
+    IS("unsubscribe", LATER),
+    IS("unwatch", LATER),
+    IS("wait", LATER),
+    IS("waitaof", LATER),
+    IS("watch", LATER),
+    IS("xread", KEYED), /* with BLOCK: see command_is_blocking */
+    IS("xreadgroup", KEYED),
+};
+
+#define NPOLICIES (sizeof(policies) / sizeof(policies[0]))
+
+/* The policy for the first len bytes of a name; NULL: none. */
+static const struct policy *policy_find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < NPOLICIES; i++)
+        if (strncmp(policies[i].name, name, len) == 0 && policies[i].name[len] == '\0')
+            return &policies[i];
+    return NULL;
+}
+
+static struct policy policy_of_keyless(const struct command_row *row)
+{
+    if (row->flags & (COMMAND_PUBSUB | COMMAND_BLOCKING))
+        return (struct policy){NULL, COMMAND_LATER, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+    if (row->flags & COMMAND_ADMINISTRATIVE)
+        return (struct policy){NULL, COMMAND_ADMIN, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+    if (row->request == COMMAND_REQUEST_ALL && row->response >= 0)
+        return (struct policy){NULL, COMMAND_MASTERS, (uint8_t)row->response, COMMAND_LOCAL_NONE};
+    return (struct policy){NULL, COMMAND_ANY, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+}
+
+/* For commands that the table does not name: those of modules and of servers newer than it. */
+static struct policy policy_derive(const struct command *cmd, const struct command_row *row)
+{
+    if (cmd->nspecs == 0)
+        return policy_of_keyless(row);
+    if (row->flags & COMMAND_BLOCKING)
+        return (struct policy){NULL, COMMAND_LATER, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+    return (struct policy){NULL, COMMAND_KEYED, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+}
+
+void command_policy_apply(struct command *cmd, const struct command_row *row)
+{
+    const char *bar = strchr(cmd->name, '|');
+    const struct policy *known = policy_find(cmd->name, strlen(cmd->name));
+    struct policy policy;
+
+    if (!known && bar)
+        known = policy_find(cmd->name, (size_t)(bar - cmd->name));
+    policy = known ? *known : policy_derive(cmd, row);
+    cmd->kind = policy.kind;
+    cmd->merge = policy.merge;
+    cmd->local = policy.local;
+}
