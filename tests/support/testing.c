@@ -341,6 +341,11 @@ void fixture_failed(const char *fmt, ...)
     fixture_failures++;
 }
 
+int fixture_failure_count(void)
+{
+    return fixture_failures;
+}
+
 uint64_t random_next(uint64_t *state)
 {
     /* splitmix64 (public domain algorithm) */

@@ -61,6 +61,7 @@ void at_end(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A fixture noticed a failure outside of a test (at its end): printed, and the executable fails. */
 void fixture_failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int fixture_failure_count(void);
 
 /* Print the last lines of a file to the test's output. */
 void print_tail(const char *file, int lines);
