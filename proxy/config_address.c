@@ -105,26 +105,27 @@ static bool parse_mapping(const char *word, struct mapping *map)
            parse_side(equals + 1, map->to, &map->to_port) && !map->from_port == !map->to_port;
 }
 
+/* The first row for this host and exactly this port (0: for the host with any port). */
+static bool find_mapping(const struct config *config, const char *host, uint16_t port,
+                         struct mapping *map)
+{
+    for (uint32_t i = 0; i < config->node_address_map.n; i++) {
+        if (parse_mapping(config->node_address_map.v[i], map) && map->from_port == port &&
+            strcasecmp(map->from, host) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool config_map_address(const struct config *config, char host[CONFIG_HOST_LEN], uint16_t *port)
 {
-    struct mapping map, best;
-    bool found = false;
+    struct mapping map;
 
-    for (uint32_t i = 0; i < config->node_address_map.n; i++) {
-        if (!parse_mapping(config->node_address_map.v[i], &map) || strcasecmp(map.from, host) != 0)
-            continue;
-        if (map.from_port ? map.from_port == *port : !found) {
-            best = map;
-            found = true;
-        }
-        if (map.from_port == *port && map.from_port)
-            break;
-    }
-    if (!found)
+    if (!find_mapping(config, host, *port, &map) && !find_mapping(config, host, 0, &map))
         return false;
-    memcpy(host, best.to, sizeof(best.to));
-    if (best.to_port)
-        *port = best.to_port;
+    memcpy(host, map.to, sizeof(map.to));
+    if (map.to_port)
+        *port = map.to_port;
     return true;
 }
 

@@ -41,15 +41,10 @@ static void *must(void *p)
     return p;
 }
 
-static void list_take(struct config_list *list, char *word)
-{
-    list->v = must(realloc(list->v, (list->n + 1) * sizeof(*list->v)));
-    list->v[list->n++] = word;
-}
-
 void config_list_add(struct config_list *list, const char *word)
 {
-    list_take(list, must(strdup(word)));
+    list->v = must(realloc(list->v, (list->n + 1) * sizeof(*list->v)));
+    list->v[list->n++] = must(strdup(word));
 }
 
 void config_list_free(struct config_list *list)
@@ -108,29 +103,36 @@ static const char *split_quoted(const char *s, const char *end, char **out)
     return s + 1;
 }
 
+/* Copy the word at s, without its quotes, to out. Returns where the text goes on, NULL if its
+ * quotes never close or it holds a NUL. */
+static const char *split_word(const char *s, const char *end, char *out)
+{
+    char *start = out;
+
+    while (s && s < end && !isspace((unsigned char)*s)) {
+        if (*s == '"' || *s == '\'')
+            s = split_quoted(s, end, &out);
+        else
+            *out++ = *s++;
+    }
+    *out = '\0';
+    return strlen(start) == (size_t)(out - start) ? s : NULL;
+}
+
 bool config_list_split(struct config_list *list, const char *line, size_t len)
 {
     const char *s = line, *end = line + len;
+    char *word = must(malloc(len + 1));
 
-    for (;;) {
-        while (s < end && isspace((unsigned char)*s))
+    while (s && s < end) {
+        if (isspace((unsigned char)*s)) {
             s++;
-        if (s == end)
-            return true;
-        char *word = must(malloc((size_t)(end - s) + 1)), *out = word;
-        while (s && s < end && !isspace((unsigned char)*s)) {
-            if (*s == '"' || *s == '\'')
-                s = split_quoted(s, end, &out);
-            else
-                *out++ = *s++;
+        } else if ((s = split_word(s, end, word))) {
+            config_list_add(list, word);
         }
-        *out = '\0';
-        if (!s || strlen(word) != (size_t)(out - word)) {
-            free(word);
-            return false;
-        }
-        list_take(list, word);
     }
+    free(word);
+    return s;
 }
 
 /* --- fields --- */
