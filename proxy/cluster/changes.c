@@ -1,0 +1,182 @@
+/* changes: comparing topologies and telling people about it. */
+#include "cluster/changes.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ID_SHOWN 8 /* characters of an id in the log */
+
+struct flag_text {
+    uint32_t flag;
+    const char *on;
+    const char *off;
+    enum log_level level;
+};
+
+static const struct flag_text flag_texts[] = {
+    {TOPOLOGY_FAIL, "is dead, the cluster agrees", "is alive again, the cluster agrees",
+     LOG_LEVEL_NOTICE},
+    {TOPOLOGY_SILENT, "does not answer", "answers again", LOG_LEVEL_NOTICE},
+    {TOPOLOGY_LOADING, "is loading its data", "has loaded its data", LOG_LEVEL_NOTICE},
+    {TOPOLOGY_PFAIL, "is suspected by other nodes", "is no longer suspected", LOG_LEVEL_VERBOSE},
+    {TOPOLOGY_LAGGING, "is too far behind its master for reads", "is up to date with its master",
+     LOG_LEVEL_VERBOSE},
+};
+
+static bool same_node(const struct topology_node *a, const struct topology_node *b)
+{
+    return a->index == b->index && a->port == b->port && a->announced_port == b->announced_port &&
+           a->flags == b->flags && a->master == b->master && a->addrlen == b->addrlen &&
+           memcmp(&a->addr, &b->addr, a->addrlen) == 0 && strcmp(a->id, b->id) == 0 &&
+           strcmp(a->host, b->host) == 0 && strcmp(a->announced, b->announced) == 0 &&
+           strcmp(a->hostname, b->hostname) == 0 && strcmp(a->run_id, b->run_id) == 0 &&
+           strcmp(a->version, b->version) == 0;
+}
+
+bool changes_matter(const struct topology *before, const struct topology *after)
+{
+    if (!before || before->nnodes != after->nnodes ||
+        memcmp(before->owner, after->owner, sizeof(after->owner)) != 0)
+        return true;
+    for (uint16_t i = 0; i < after->nnodes; i++)
+        if (!same_node(&before->nodes[i], &after->nodes[i]))
+            return true;
+    return false;
+}
+
+static const char *role(const struct topology_node *node)
+{
+    return node->flags & TOPOLOGY_MASTER ? "master" : "replica";
+}
+
+/* "host:port" of a node for the log; of several calls in one line each needs its own buffer. */
+static const char *name(const struct topology *t, uint16_t position, char out[280])
+{
+    if (position == TOPOLOGY_NO_NODE)
+        return "nobody";
+    snprintf(out, 280, strchr(t->nodes[position].host, ':') ? "[%s]:%u" : "%s:%u",
+             t->nodes[position].host, t->nodes[position].port);
+    return out;
+}
+
+static void log_flags(const struct topology *t, uint16_t i, uint32_t before)
+{
+    uint32_t changed = before ^ t->nodes[i].flags;
+    char buf[280];
+
+    for (size_t f = 0; f < sizeof(flag_texts) / sizeof(flag_texts[0]); f++) {
+        const struct flag_text *text = &flag_texts[f];
+
+        if (changed & text->flag)
+            log_at(text->level, "cluster: %s %s %s", role(&t->nodes[i]), name(t, i, buf),
+                   t->nodes[i].flags & text->flag ? text->on : text->off);
+    }
+}
+
+static void log_new(const struct topology *t, uint16_t i)
+{
+    const struct topology_node *node = &t->nodes[i];
+    char buf[280], of[280];
+
+    if (node->flags & TOPOLOGY_MASTER)
+        log_notice("cluster: node %s (%.*s) is there: master of %u slots", name(t, i, buf),
+                   ID_SHOWN, node->id, node->slots);
+    else
+        log_notice("cluster: node %s (%.*s) is there: replica of %s", name(t, i, buf), ID_SHOWN,
+                   node->id, name(t, node->master, of));
+    log_flags(t, i, 0);
+}
+
+static void log_role(const struct topology *b, uint16_t j, const struct topology *a, uint16_t i)
+{
+    const struct topology_node *old = &b->nodes[j], *node = &a->nodes[i];
+    const char *old_master = old->master == TOPOLOGY_NO_NODE ? "" : b->nodes[old->master].id;
+    const char *new_master = node->master == TOPOLOGY_NO_NODE ? "" : a->nodes[node->master].id;
+    char buf[280], of[280];
+
+    if (strcmp(old_master, new_master) == 0 &&
+        (old->flags & TOPOLOGY_MASTER) == (node->flags & TOPOLOGY_MASTER))
+        return;
+    if (node->flags & TOPOLOGY_MASTER)
+        log_notice("cluster: %s is a master now (epoch %" PRIu64 " -> %" PRIu64 ")",
+                   name(a, i, buf), old->epoch, node->epoch);
+    else
+        log_notice("cluster: %s is a replica of %s now", name(a, i, buf),
+                   name(a, node->master, of));
+}
+
+static void log_node(const struct topology *b, uint16_t j, const struct topology *a, uint16_t i)
+{
+    const struct topology_node *old = &b->nodes[j], *node = &a->nodes[i];
+    char was[280], buf[280];
+
+    if (old->port != node->port || strcmp(old->host, node->host) != 0)
+        log_notice("cluster: node %.*s moved from %s to %s", ID_SHOWN, node->id, name(b, j, was),
+                   name(a, i, buf));
+    if (*old->run_id && *node->run_id && strcmp(old->run_id, node->run_id) != 0)
+        log_notice("cluster: %s %s was restarted%s%s", role(node), name(a, i, buf),
+                   strcmp(old->version, node->version) ? ", now version " : "",
+                   strcmp(old->version, node->version) ? node->version : "");
+    log_flags(a, i, old->flags);
+    log_role(b, j, a, i);
+}
+
+/* One line for each pair of old and new owner. */
+static void log_slots_from(const struct topology *b, uint16_t from, const struct topology *a,
+                           uint16_t *counts)
+{
+    const struct topology_node *old = from == TOPOLOGY_NO_NODE ? NULL : &b->nodes[from];
+    const char *old_id = old ? old->id : "";
+    char was[280], buf[280];
+
+    memset(counts, 0, ((size_t)a->nnodes + 1) * sizeof(*counts));
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
+        if (b->owner[slot] == from)
+            counts[a->owner[slot] == TOPOLOGY_NO_NODE ? a->nnodes : a->owner[slot]]++;
+    for (uint16_t i = 0; i <= a->nnodes; i++) {
+        uint16_t to = i == a->nnodes ? TOPOLOGY_NO_NODE : i;
+
+        if (counts[i] == 0 || strcmp(to == TOPOLOGY_NO_NODE ? "" : a->nodes[to].id, old_id) == 0)
+            continue;
+        log_notice("cluster: %u slots moved from %s (epoch %" PRIu64 ") to %s (epoch %" PRIu64 ")",
+                   counts[i], name(b, from, was), old ? old->epoch : 0, name(a, to, buf),
+                   to == TOPOLOGY_NO_NODE ? 0 : a->nodes[to].epoch);
+    }
+}
+
+static void log_slots(const struct topology *b, const struct topology *a)
+{
+    uint16_t *counts = calloc((size_t)a->nnodes + 1, sizeof(*counts));
+
+    for (uint16_t j = 0; counts && j < b->nnodes; j++)
+        log_slots_from(b, j, a, counts);
+    if (counts)
+        log_slots_from(b, TOPOLOGY_NO_NODE, a, counts);
+    free(counts);
+}
+
+void changes_log(const struct topology *before, const struct topology *after)
+{
+    char buf[280];
+
+    for (uint16_t i = 0; i < after->nnodes; i++) {
+        uint16_t j = before ? topology_find_id(before, after->nodes[i].id) : TOPOLOGY_NO_NODE;
+
+        if (j == TOPOLOGY_NO_NODE)
+            log_new(after, i);
+        else
+            log_node(before, j, after, i);
+    }
+    for (uint16_t j = 0; before && j < before->nnodes; j++)
+        if (topology_find_id(after, before->nodes[j].id) == TOPOLOGY_NO_NODE)
+            log_notice("cluster: node %s (%.*s) has left", name(before, j, buf), ID_SHOWN,
+                       before->nodes[j].id);
+    if (before)
+        log_slots(before, after);
+    if (!before || before->covered != after->covered)
+        log_notice("cluster: %u of %u slots are served", after->covered, SLOT_COUNT);
+}
