@@ -12,7 +12,7 @@ const struct config_section config_sections[] = {
                 "its own host (protected mode). To let other hosts in, take one of two ways: name "
                 "the addresses to listen on, in a network you trust, or set a password that every "
                 "client must send.",
-                "# Way 1, listen on named addresses of a trusted network:\n"
+                "#\n# Way 1, listen on named addresses of a trusted network:\n"
                 "#   bind 10.0.0.5 127.0.0.1\n"
                 "# Way 2, require a password:\n"
                 "#   requirepass a-long-random-password\n"},
@@ -49,8 +49,8 @@ const struct config_directive config_directives[] = {
      FIELD(cluster_nodes), .flags = CONFIG_RUNTIME, .fallback = "",
      .check = config_check_address, .allowed = ADDRESS_ALLOWED,
      .sample = "cluster-nodes 127.0.0.1:7000 127.0.0.1:7001 127.0.0.1:7002\n",
-     .help = "Nodes to ask first what the cluster looks like; any of them is enough, the others are "
-             "found. On the command line they need no directive: slotway HOST:PORT …"},
+     .help = "Nodes to ask first what the cluster looks like; any of them is enough, the others "
+             "are found. On the command line they need no directive: slotway HOST:PORT …"},
     {.name = "auth-user", .aliases = "masteruser", .section = NODES, .kind = CONFIG_STRING,
      FIELD(auth_user), .flags = CONFIG_RUNTIME, .fallback = "",
      .help = "ACL user as which slotway logs in to the nodes; empty: the default user."},
@@ -61,8 +61,8 @@ const struct config_directive config_directives[] = {
      .flags = CONFIG_RUNTIME, .fallback = "", .check = config_check_address_map,
      .allowed = "FROM=TO, each HOST or HOST:PORT (both with a port or both without)",
      .sample = "# node-address-map 172.17.0.2:6379=127.0.0.1:7000 10.8.0.3=redis3.example.org\n",
-     .help = "Where to connect for addresses that nodes announce but slotway cannot reach, as behind "
-             "NAT or Docker."},
+     .help = "Where to connect for addresses that nodes announce but slotway cannot reach, as "
+             "behind NAT or Docker."},
     {.name = "read-from", .section = NODES, .kind = CONFIG_ENUM, FIELD(read_from),
      .flags = CONFIG_RUNTIME, .fallback = "master", .choices = read_from_choices,
      .help = "Which nodes serve reads. Other values than master may return values older than the "
@@ -114,7 +114,8 @@ const struct config_directive config_directives[] = {
      .help = "Permissions of the Unix socket, in octal; 0: as the umask says."},
     {.name = "tcp-backlog", .section = NETWORK, .kind = CONFIG_INT, FIELD(tcp_backlog),
      RANGE(1, 65535), .fallback = "511",
-     .help = "Connections that may wait to be accepted; the kernel's net.core.somaxconn bounds it."},
+     .help = "Connections that may wait to be accepted; the kernel's net.core.somaxconn "
+             "bounds it."},
     {.name = "tcp-keepalive", .section = NETWORK, .kind = CONFIG_SECONDS, FIELD(tcp_keepalive),
      RANGE(0, DAY), .flags = CONFIG_RUNTIME, .fallback = "300",
      .help = "Idle time after which TCP asks whether the client is still there; 0: never."},
@@ -134,8 +135,8 @@ const struct config_directive config_directives[] = {
      .help = "Password that clients must send with AUTH; empty: none."},
     {.name = "allow-admin", .section = ACCESS, .kind = CONFIG_BOOL, FIELD(allow_admin),
      .flags = CONFIG_RUNTIME, .fallback = "no",
-     .help = "Pass commands that could hurt a node (SHUTDOWN, REPLICAOF, DEBUG …) to any one master "
-             "instead of refusing them."},
+     .help = "Pass commands that could hurt a node (SHUTDOWN, REPLICAOF, DEBUG …) to any one "
+             "master instead of refusing them."},
     {.name = "aclfile", .section = ACCESS, .kind = CONFIG_STRING, FIELD(aclfile),
      .flags = CONFIG_UNUSED, .fallback = "", .sample = "# aclfile /etc/slotway/users.acl\n",
      .help = "File with the users who may log in, as redis-server has it."},
