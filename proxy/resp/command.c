@@ -12,23 +12,21 @@
 #define LIKELY(x)   __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-#define NO_PARENT 0xffffu
-#define NO_INDEX  0xffffu
+#define NO_PARENT    0xffffu
+#define COMMANDS_MAX 0xfffeu
 
 /* A name as two words in lower case, which with its length are the whole of a name of up to 16
  * bytes: bytes 0-7 and the last 8, or all in the first word. */
 struct name_key {
     uint64_t head;
     uint64_t tail;
-    uint32_t len;
 };
 
 struct index_slot {
     uint64_t head;
     uint64_t tail;
-    uint32_t len;
-    uint16_t parent;  /* index of the container; NO_PARENT: none */
-    uint16_t command; /* NO_INDEX: free slot */
+    const struct command *command; /* NULL: free slot */
+    uint64_t level;                /* see level_of */
 };
 
 struct command_table {
@@ -74,7 +72,7 @@ static inline uint32_t load4(const char *s)
 
 static inline struct name_key name_key(const char *s, uint32_t len)
 {
-    struct name_key key = {0, 0, len};
+    struct name_key key = {0, 0};
 
     if (len >= 8) {
         key.head = lower8(load8(s));
@@ -88,10 +86,15 @@ static inline struct name_key name_key(const char *s, uint32_t len)
     return key;
 }
 
-static inline uint32_t key_hash(const struct name_key *key, uint32_t parent, uint32_t shift)
+/* Length of a name together with the index of its container (NO_PARENT: none). */
+static inline uint64_t level_of(uint32_t len, uint32_t parent)
 {
-    uint64_t h = key->head ^ (key->tail * 0x9e3779b97f4a7c15u) ^ ((uint64_t)parent << 32) ^
-                 key->len;
+    return (uint64_t)parent << 32 | len;
+}
+
+static inline uint32_t key_hash(const struct name_key *key, uint64_t level, uint32_t shift)
+{
+    uint64_t h = key->head ^ (key->tail * 0x9e3779b97f4a7c15u) ^ level;
 
     return (uint32_t)((h * 0xd6e8feb86659fd93u) >> shift);
 }
@@ -104,35 +107,41 @@ static const char *own_name(const struct command *cmd)
     return bar ? bar + 1 : cmd->name;
 }
 
-static inline const struct command *index_find(const struct command_table *table, const char *name,
-                                               uint32_t len, uint32_t parent)
+static __attribute__((noinline)) bool long_name_is(const struct command *cmd, const char *name,
+                                                   uint32_t len)
+{
+    return strncasecmp(name, own_name(cmd), len) == 0;
+}
+
+static inline __attribute__((always_inline)) const struct command *
+index_find(const struct command_table *table, const char *name, uint32_t len, uint32_t parent)
 {
     struct name_key key = name_key(name, len);
-    uint32_t i = key_hash(&key, parent, table->shift);
+    uint64_t level = level_of(len, parent);
+    uint32_t i = key_hash(&key, level, table->shift);
 
     for (;; i = (i + 1) & table->mask) {
         const struct index_slot *slot = &table->index[i];
-        if (slot->command == NO_INDEX)
+        if (slot->head == key.head && slot->tail == key.tail && slot->level == level) {
+            if (LIKELY(len <= 16) || !slot->command || long_name_is(slot->command, name, len))
+                return slot->command;
+        } else if (!slot->command) {
             return NULL;
-        if (slot->head != key.head || slot->tail != key.tail || slot->len != len ||
-            slot->parent != parent)
-            continue;
-        if (LIKELY(len <= 16) ||
-            strncasecmp(name, own_name(&table->commands[slot->command]), len) == 0)
-            return &table->commands[slot->command];
+        }
     }
 }
 
-static void index_add(struct command_table *table, uint32_t command, uint32_t parent)
+static void index_add(struct command_table *table, const struct command *cmd, uint32_t parent)
 {
-    const char *name = own_name(&table->commands[command]);
-    struct name_key key = name_key(name, (uint32_t)strlen(name));
-    uint32_t i = key_hash(&key, parent, table->shift);
+    const char *name = own_name(cmd);
+    uint32_t len = (uint32_t)strlen(name);
+    struct name_key key = name_key(name, len);
+    uint64_t level = level_of(len, parent);
+    uint32_t i = key_hash(&key, level, table->shift);
 
-    while (table->index[i].command != NO_INDEX)
+    while (table->index[i].command)
         i = (i + 1) & table->mask;
-    table->index[i] = (struct index_slot){key.head, key.tail, key.len, (uint16_t)parent,
-                                          (uint16_t)command};
+    table->index[i] = (struct index_slot){key.head, key.tail, cmd, level};
 }
 
 const struct command *command_lookup(const struct command_table *table, const char *request,
@@ -256,15 +265,13 @@ static struct command_table *table_alloc(const struct sorted_row *sorted, uint32
     table->shift = 64 - bits;
     table->mask = (1u << bits) - 1;
     table->commands = calloc(nrows + 1, sizeof(*table->commands));
-    table->index = malloc(sizeof(*table->index) << bits);
+    table->index = calloc((size_t)1 << bits, sizeof(*table->index));
     table->names = malloc(text);
     table->specs = calloc(nspecs, sizeof(*table->specs));
     if (!table->commands || !table->index || !table->names || !table->specs) {
         command_table_free(table);
         return NULL;
     }
-    for (uint32_t i = 0; i <= table->mask; i++)
-        table->index[i].command = NO_INDEX;
     return table;
 }
 
@@ -309,7 +316,7 @@ struct command_table *command_table_make(const struct command_row *rows, uint32_
     char *name = table ? table->names : NULL;
     struct command_keyspec *specs = table ? table->specs : NULL;
 
-    for (uint32_t i = 0; table && i < nrows && table->count < NO_INDEX - 1; i++) {
+    for (uint32_t i = 0; table && i < nrows && table->count < COMMANDS_MAX; i++) {
         const struct command_row *row = sorted[i].row;
         struct command *cmd = &table->commands[table->count];
         bool is_sub = strchr(row->name, '|') != NULL;
@@ -318,7 +325,7 @@ struct command_table *command_table_make(const struct command_row *rows, uint32_
             continue;
         command_fill(cmd, row, &name, &specs);
         cmd->family = (uint16_t)table->count++;
-        index_add(table, cmd->family, container ? container->family : NO_PARENT);
+        index_add(table, cmd, container ? container->family : NO_PARENT);
         if (!container) {
             table->ntop++;
         } else {

@@ -77,28 +77,63 @@ bool resp_parse_int(const char *s, size_t len, int64_t *value)
     return true;
 }
 
-/* Parse "N\r\n" at p for a small N without sign. The byte after it; NULL if the line is not there
- * completely or is anything but a plain short number: then the careful way decides. */
-static inline const char *short_number(const char *p, const char *end, uint32_t *value)
-{
-    uint32_t n, digit;
+/* Little-endian values of line ends, for comparing two bytes at once. */
+#define CRLF 0x0a0du
 
-    if (UNLIKELY(end - p < 3))
-        return NULL;
-    n = (uint32_t)(unsigned char)*p++ - '0';
-    if (UNLIKELY(n > 9))
-        return NULL;
-    if (UNLIKELY(n == 0 && *p != '\r'))
+static inline uint32_t load4(const char *p)
+{
+    const uint8_t *u = (const uint8_t *)p;
+
+    return u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
+}
+
+static inline bool is_crlf(const char *p)
+{
+    const uint8_t *u = (const uint8_t *)p;
+
+    return (u[0] | (uint32_t)u[1] << 8) == CRLF;
+}
+
+/* Parse "N\r\n" with three to eight digits; at least four bytes are there. */
+static const char *longer_number(const char *p, const char *end, uint32_t *value)
+{
+    uint32_t n = 0, digit;
+    const char *start = p;
+
+    if (*p == '0')
         return NULL;
     while ((digit = (uint32_t)(unsigned char)*p - '0') <= 9) {
         n = n * 10 + digit;
-        if (UNLIKELY(++p == end || n > 99999999))
+        if (++p == end || p - start > 8)
             return NULL;
     }
-    if (UNLIKELY(end - p < 2 || p[0] != '\r' || p[1] != '\n'))
+    if (p == start || end - p < 2 || !is_crlf(p))
         return NULL;
     *value = n;
     return p + 2;
+}
+
+/* Parse "N\r\n" at p for a number of up to eight digits without sign. The byte after it; NULL if
+ * fewer than four bytes or not the whole line is there, or if it is anything but a plain number:
+ * then the careful way decides. Nearly all numbers have one or two digits. */
+static inline const char *short_number(const char *p, const char *end, uint32_t *value)
+{
+    uint32_t w, tens, ones;
+
+    if (UNLIKELY(end - p < 4))
+        return NULL;
+    w = load4(p);
+    tens = (w & 0xff) - '0';
+    if (((w >> 8) & 0xffff) == CRLF && tens <= 9) {
+        *value = tens;
+        return p + 3;
+    }
+    ones = ((w >> 8) & 0xff) - '0';
+    if (LIKELY(w >> 16 == CRLF && tens - 1 <= 8 && ones <= 9)) {
+        *value = tens * 10 + ones;
+        return p + 4;
+    }
+    return longer_number(p, end, value);
 }
 
 /* --- inline requests --------------------------------------------------------------------------*/
@@ -407,44 +442,66 @@ static enum resp_result scan_bulk(struct request_scan *scan)
     return RESP_COMPLETE;
 }
 
-/* Take arguments for as long as each is complete and small; what stops it is for scan_bulk. */
-static inline void scan_bulks_fast(struct request_scan *scan)
+/* "$N\r\n" or "*N\r\n" of one digit as a number below 10; anything else gives 10 or more. `zero` is
+ * the line with N = 0. */
+static inline uint32_t one_digit(const char *p, uint32_t zero)
 {
-    struct resp_args *args = scan->args;
-    const char *buf = scan->buf, *end = buf + scan->len, *p = buf + args->pos;
-    uint32_t argc = args->argc, last = args->expected < args->cap ? args->expected : args->cap;
-    uint64_t max_bulk = scan->limits->max_bulk;
-    size_t room = scan->limits->max_size < REQUEST_MAX ? scan->limits->max_size : REQUEST_MAX;
-    const char *limit = scan->len < room ? end : buf + room;
-    struct resp_arg *v = args->v;
+    uint32_t w = load4(p) ^ zero;
 
-    while (argc < last && p < limit && *p == '$') {
-        uint32_t n;
-        const char *data = short_number(p + 1, limit, &n);
-        if (UNLIKELY(!data || n > max_bulk || (size_t)(limit - data) < (size_t)n + 2))
-            break;
-        if (UNLIKELY(data[n] != '\r' || data[n + 1] != '\n'))
-            break;
-        v[argc].off = (uint32_t)(data - buf);
-        v[argc++].len = n;
-        p = data + n + 2;
-    }
-    args->argc = argc;
-    args->pos = (uint32_t)(p - buf);
+    return w >> 8 | w << 24;
 }
 
-static enum resp_result scan_arguments(struct request_scan *scan)
+#define LINE_DOLLAR_0 0x0a0d3024u /* "$0\r\n" */
+#define LINE_STAR_0   0x0a0d302au /* "*0\r\n" */
+
+/* Take arguments for as long as each is there completely and is small; what stops it is for
+ * scan_bulk. True: that was the last. Works with offsets: they are what is stored. */
+static inline bool scan_bulks_fast(struct resp_args *args, const char *buf, size_t len,
+                                   const struct resp_limits *limits)
+{
+    size_t pos = args->pos;
+    struct resp_arg *v = args->v + args->argc;
+    struct resp_arg *last = args->v + (args->expected < args->cap ? args->expected : args->cap);
+
+    while (v < last && pos + 6 <= len) {
+        uint32_t n = one_digit(buf + pos, LINE_DOLLAR_0);
+        size_t data = pos + 4, next;
+        if (n > 9) {
+            const char *p;
+            if (UNLIKELY(buf[pos] != '$'))
+                break;
+            p = short_number(buf + pos + 1, buf + len, &n);
+            if (UNLIKELY(!p || n > limits->max_bulk))
+                break;
+            data = (size_t)(p - buf);
+        }
+        next = data + n + 2;
+        if (UNLIKELY(next > len || !is_crlf(buf + next - 2)))
+            break;
+        v->off = (uint32_t)data;
+        v->len = n;
+        v++;
+        pos = next;
+    }
+    args->argc = (uint32_t)(v - args->v);
+    args->pos = (uint32_t)pos;
+    return args->argc == args->expected;
+}
+
+/* Is the request short enough for the fast way, which does not look at max_size? */
+static inline bool fast_allowed(size_t len, const struct resp_limits *limits)
+{
+    return len <= limits->max_size && len < REQUEST_MAX;
+}
+
+static enum resp_result scan_rest(struct request_scan *scan)
 {
     struct resp_args *args = scan->args;
+    bool fast = fast_allowed(scan->len, scan->limits);
 
-    for (;;) {
-        enum resp_result result;
-        scan_bulks_fast(scan);
-        if (LIKELY(args->argc == args->expected))
-            break;
-        if (args->pos >= scan->limits->max_size)
-            return request_error(scan, "Protocol error: too big request");
-        if ((result = scan_bulk(scan)) != RESP_COMPLETE)
+    while (!(fast && scan_bulks_fast(args, scan->buf, scan->len, scan->limits))) {
+        enum resp_result result = scan_bulk(scan);
+        if (result != RESP_COMPLETE)
             return result;
         if (args->argc == args->expected)
             break;
@@ -453,31 +510,46 @@ static enum resp_result scan_arguments(struct request_scan *scan)
     return RESP_COMPLETE;
 }
 
+/* The careful way, for whatever the fast one did not finish. */
+static __attribute__((noinline)) enum resp_result scan_careful(struct resp_args *args,
+                                                               const char *buf, size_t len,
+                                                               const struct resp_limits *limits,
+                                                               size_t *used, const char **error)
+{
+    struct request_scan scan = {args, buf, len, limits, used, error};
+
+    if (args->expected == 0) {
+        enum resp_result result;
+        if (len == 0)
+            return request_more(&scan, 1);
+        result = *buf == '*' ? scan_count(&scan) : scan_inline(&scan);
+        if (result != RESP_COMPLETE || !args->multibulk)
+            return result;
+    }
+    return scan_rest(&scan);
+}
+
 enum resp_result resp_scan_request(struct resp_args *args, const char *buf, size_t len,
                                    const struct resp_limits *limits, size_t *used,
                                    const char **error)
 {
-    struct request_scan scan = {args, buf, len, limits, used, error};
+    uint32_t expected = args->expected;
 
-    if (LIKELY(args->expected == 0)) {
-        const char *p;
-        uint32_t n;
-        enum resp_result result;
-
-        if (UNLIKELY(len == 0))
-            return request_more(&scan, 1);
-        if (UNLIKELY(*buf != '*'))
-            return scan_inline(&scan);
-        p = short_number(buf + 1, buf + len, &n);
-        if (LIKELY(p && n > 0 && n <= limits->max_args)) {
-            args->expected = n;
-            args->multibulk = true;
-            args->pos = (uint32_t)(p - buf);
-        } else if ((result = scan_count(&scan)) != RESP_COMPLETE) {
-            return result;
-        }
+    if (UNLIKELY(!fast_allowed(len, limits)))
+        return scan_careful(args, buf, len, limits, used, error);
+    if (LIKELY(expected == 0 && len >= 4)) {
+        expected = one_digit(buf, LINE_STAR_0);
+        if (UNLIKELY(expected - 1 > 8 || expected > limits->max_args))
+            return scan_careful(args, buf, len, limits, used, error);
+        args->expected = expected;
+        args->multibulk = true;
+        args->pos = 4;
     }
-    return scan_arguments(&scan);
+    if (LIKELY(expected && scan_bulks_fast(args, buf, len, limits))) {
+        *used = args->pos;
+        return RESP_COMPLETE;
+    }
+    return scan_careful(args, buf, len, limits, used, error);
 }
 
 /* --- replies ----------------------------------------------------------------------------------*/
@@ -674,7 +746,7 @@ size_t resp_reply_fast(const char *p, size_t len)
     case '$':
         data = short_number(p + 1, end, &n);
         if (LIKELY(data != NULL)) {
-            if ((size_t)(end - data) < (size_t)n + 2 || data[n] != '\r' || data[n + 1] != '\n')
+            if (end - data < (ptrdiff_t)n + 2 || !is_crlf(data + n))
                 return 0;
             return (size_t)(data - p) + n + 2;
         }
