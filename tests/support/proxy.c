@@ -12,6 +12,8 @@
 
 #define MAX_FLAGS 64
 
+static int descriptor_limit;
+
 static const char *program(void)
 {
     static char path[PATH_MAX];
@@ -59,6 +61,13 @@ struct proxy *proxy_start_unready(struct cluster *c, const char *flags)
     snprintf(port, sizeof port, "%d", p->port);
     snprintf(stats, sizeof stats, "%d", p->stats_port);
     int n = 0;
+    char limit[32];
+    snprintf(limit, sizeof limit, "--nofile=%d", descriptor_limit);
+    if (descriptor_limit) {
+        argv[n++] = "prlimit";
+        argv[n++] = limit;
+        descriptor_limit = 0;
+    }
     char *fixed[] = {(char *)program(), "--bind", "127.0.0.1", "--port", port,
                      "--stats-port",    stats};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
@@ -241,4 +250,23 @@ void proxy_stop(struct proxy *p)
 int64_t proxy_memory(struct proxy *p)
 {
     return process_memory(p->pid);
+}
+
+int64_t proxy_peak_memory(struct proxy *p)
+{
+    return process_peak_memory(p->pid);
+}
+
+void proxy_reset_peak(struct proxy *p)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/clear_refs", (int)p->pid);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    ck_assert_msg(fd >= 0 && write(fd, "5", 1) == 1, "cannot reset the peak of memory");
+    close(fd);
+}
+
+void proxy_limit_descriptors(int limit)
+{
+    descriptor_limit = limit;
 }

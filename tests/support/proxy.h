@@ -37,6 +37,12 @@ bool proxy_wait_log(struct proxy *p, const char *text, int timeout_ms);
 bool proxy_serves_all(struct proxy *p);
 bool proxy_wait_serves_all(struct proxy *p, int timeout_ms);
 
+/* Resident bytes now, and the most since the last proxy_reset_peak. */
 int64_t proxy_memory(struct proxy *p);
+int64_t proxy_peak_memory(struct proxy *p);
+void proxy_reset_peak(struct proxy *p);
+
+/* The next start gets this limit of descriptors (0: as it is). */
+void proxy_limit_descriptors(int limit);
 
 #endif

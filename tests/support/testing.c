@@ -278,18 +278,28 @@ const char *project_root(void)
     return NULL;
 }
 
-int64_t process_memory(pid_t pid)
+static int64_t status_bytes(pid_t pid, const char *field)
 {
     char path[64], line[256];
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     FILE *f = fopen(path, "r");
     long long kb = -1;
-    while (f && fgets(line, sizeof line, f))
-        if (sscanf(line, "VmRSS: %lld kB", &kb) == 1)
-            break;
+    while (f && kb < 0 && fgets(line, sizeof line, f))
+        if (strncmp(line, field, strlen(field)) == 0)
+            kb = atoll(line + strlen(field));
     if (f)
         fclose(f);
     return kb < 0 ? -1 : kb * 1024;
+}
+
+int64_t process_memory(pid_t pid)
+{
+    return status_bytes(pid, "VmRSS:");
+}
+
+int64_t process_peak_memory(pid_t pid)
+{
+    return status_bytes(pid, "VmHWM:");
 }
 
 int process_descriptors(pid_t pid)

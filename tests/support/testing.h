@@ -41,8 +41,10 @@ const char *temp_dir(const char *name);
 /* The root of the project (SLOTWAY_ROOT, else found from the working directory upwards). */
 const char *project_root(void);
 
-/* From /proc: resident bytes, open descriptors, CPU time in ms of a process; -1 if it is gone. */
+/* From /proc: resident bytes (now, at most), open descriptors, CPU time in ms of a process; -1 if
+ * it is gone. */
 int64_t process_memory(pid_t pid);
+int64_t process_peak_memory(pid_t pid);
 int process_descriptors(pid_t pid);
 int64_t process_cpu_ms(pid_t pid);
 
