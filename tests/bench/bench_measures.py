@@ -17,14 +17,14 @@ SYSCALL_REQUESTS = {1: 100000, 16: 500000}
 CALLGRIND_REQUESTS = (4000, 24000)
 
 
-def load_binary():
-    """The generator that `make bench` built, or one compiled now."""
+def tool(name):
+    """Path of a program of tests/bench: as `make bench` built it, or compiled now."""
     build = os.environ.get("BUILD") or "build"
-    found = os.path.join(ROOT, build, "release", "tests", "bench", "load")
-    source = os.path.join(ROOT, "tests", "bench", "load.c")
+    found = os.path.join(ROOT, build, "release", "tests", "bench", name)
+    source = os.path.join(ROOT, "tests", "bench", name + ".c")
     if os.path.exists(found) and os.path.getmtime(found) >= os.path.getmtime(source):
         return found
-    own = os.path.join(ROOT, build, "bench", "load")
+    own = os.path.join(ROOT, build, "bench", name)
     os.makedirs(os.path.dirname(own), exist_ok=True)
     subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-O2", "-o", own, source,
                     "-lhiredis"], check=True)
@@ -41,7 +41,7 @@ class Load:
     """Runs the generator and keeps a list of what was wrong with replies."""
 
     def __init__(self, cluster):
-        self.binary = load_binary()
+        self.binary = tool("load")
         self.cluster = cluster
         self.problems = []
 
@@ -65,7 +65,12 @@ class Load:
 
     def cpu(self, target, options, seconds):
         """One measured run: adds CPU µs per request of the proxy and of the nodes."""
-        watch = ["--cpu", "nodes=" + ",".join(map(str, self.cluster.pids))]
+        if os.environ.get("BENCH_GENERATOR") == "redis-benchmark":
+            words = redis_benchmark_words(options, target.direct)
+            if words:
+                return self._cpu_redis_benchmark(target, words, seconds)
+        servers = target.servers or self.cluster.pids
+        watch = ["--cpu", "nodes=" + ",".join(map(str, servers))]
         if target.pid:
             watch += ["--cpu", "proxy=%d" % target.pid]
         result = self.run(target, *options, "-t", str(seconds), *watch)
@@ -75,6 +80,66 @@ class Load:
         result["cpu"] = result["cpu_proxy_us"] / requests if target.pid else None
         result["nodes"] = result["cpu_nodes_us"] / requests
         return result
+
+
+    def _cpu_redis_benchmark(self, target, words, seconds):
+        """The same with redis-benchmark, which wants a number of requests: a short run tells it."""
+        host, port = self.argv(target)[-2:]
+        command = ["redis-benchmark", "-h", host, "-p", port, "--csv"]
+        short = 20000 * min(16, int(_option(words, "-P", "1")))
+        rate = _benchmark_run([*command, "-n", str(short), *words])["rps"]
+        requests = max(short, int(rate * seconds))
+        servers = target.servers or self.cluster.pids
+        nodes, proxy = process_cpu_us(*servers), process_cpu_us(target.pid)
+        result = _benchmark_run([*command, "-n", str(requests), *words])
+        result["nodes"] = (process_cpu_us(*servers) - nodes) / requests
+        result["cpu"] = (process_cpu_us(target.pid) - proxy) / requests if target.pid else None
+        return result
+
+
+def process_cpu_us(*pids):
+    """User and system time of processes so far: the scheduler's run time of each thread."""
+    total = 0
+    for path in (p for pid in pids for p in glob.glob("/proc/%d/task/*/schedstat" % pid)):
+        with open(path) as stat:
+            total += int(stat.read().split()[0])
+    return total / 1000
+
+
+def _option(words, name, fallback):
+    return words[words.index(name) + 1] if name in words else fallback
+
+
+def redis_benchmark_words(options, direct):
+    """What redis-benchmark is to be called with for these options of load; None: it cannot."""
+    kind = _option(options, "-w", "get")
+    size, prefix = _option(options, "-d", "64"), _option(options, "-K", "key:")
+    words = []
+    for name, fallback in (("-c", str(CLIENTS)), ("-P", "1"), ("-r", "1000000")):
+        words += [name, _option(options, name, fallback)]
+    if direct:  # each of its clients talks to one node only
+        return [*words, "--cluster", "-d", size, "-t", kind] if prefix == "key:" else None
+    if kind not in ("get", "set", "mget", "mset"):
+        return None
+    # What it stores does not begin with the key's digits, so it must not be read by load.
+    pair = [prefix + "__rand_int__"] if "get" in kind else ["rb:__rand_int__", "x" * int(size)]
+    return [*words, kind.upper(), *(pair * (10 if kind[0] == "m" else 1))]
+
+
+def redis_benchmark_fill(node):
+    """Stores most of the keys that redis-benchmark --cluster reads: it puts a tag into each."""
+    host, _, port = node.rpartition(":")
+    return ["redis-benchmark", "--cluster", "-h", host, "-p", port, "-t", "set", "-d", "64",
+            "-r", "1000000", "-n", "3000000", "-P", "100", "-q"]
+
+
+def _benchmark_run(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    fields = [f.strip('"') for f in done.stdout.strip().rpartition("\n")[2].rsplit(",", 7)]
+    if done.returncode or len(fields) != 8:
+        raise BenchError("redis-benchmark: %s" % (done.stderr or done.stdout).strip())
+    return {"rps": float(fields[1]), "p50_us": 1000 * float(fields[4]),
+            "p99_us": 1000 * float(fields[6]), "p999_us": None}
 
 
 def _status_kib(pid, field):

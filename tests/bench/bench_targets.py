@@ -81,12 +81,14 @@ class Target:
     """Something that requests are sent to: a proxy, or with `direct` the cluster's own nodes.
 
     `command` (a function of the port that gives argv) is None for what others started.
-    `only` names the workloads it takes part in; None: all."""
+    `only` names the workloads it takes part in; None: all. `servers` are the process ids behind
+    it when they are not the cluster's."""
 
     def __init__(self, name, host="127.0.0.1", port=0, pid=0, command=None, direct=False,
-                 only=None):
+                 only=None, servers=None):
         self.name, self.host, self.port, self.pid = name, host, port, pid
         self.command, self.direct, self.only = command, direct, only
+        self.servers = servers
         self.process = None
 
     def start(self, log_dir, wrap=(), timeout=20):
@@ -146,6 +148,15 @@ def slotway_command(binary, nodes, threads):
     flags = shlex.split(os.environ.get("SLOTWAY_FLAGS", ""))
     return lambda port: [binary, "--port", str(port), "--bind", "127.0.0.1", "--stats-port", "0",
                          "--maxclients", "15000", "--threads", str(threads), *flags, *nodes]
+
+
+class PlainServer(Target):
+    """One redis-server without a cluster, for the floor."""
+
+    def __init__(self):
+        super().__init__("plain", command=lambda port: [
+            "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+            "--appendonly", "no"])
 
 
 def peers_named(text):

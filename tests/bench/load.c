@@ -125,7 +125,7 @@ static int watch_count;
 static int epoll_fd;
 static char *read_buf;
 static uint64_t rng = 88172645463325252ull, next_key;
-static uint64_t sent_requests, replies, errors, nils, mismatches, connects, connect_failures;
+static uint64_t sent_requests, replies, errors, nils, mismatches, connects;
 static uint64_t histogram[HIST_SIZE], turn_now;
 static bool measuring, stopping;
 static char first_error[128];
@@ -337,16 +337,30 @@ static int conns_per_client(void)
     return opt.direct ? nodes : 1;
 }
 
+/* Ports of closed connections stay taken for a while; with churn each loopback address gives more.
+ */
+static void churn_bind(int fd)
+{
+    struct sockaddr_in *to = (struct sockaddr_in *)&node_addr[0];
+    if (!opt.shape->churn || to->sin_family != AF_INET || ntohl(to->sin_addr.s_addr) >> 24 != 127)
+        return;
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK + connects % 200)};
+    int one = 1;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&from, sizeof(from)))
+        fail("bind");
+}
+
 static void conn_open(struct conn *c, int node)
 {
     int one = 1;
     c->fd = socket(node_addr[node].ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         fail("socket");
-    if (connect(c->fd, (struct sockaddr *)&node_addr[node], node_addr_len[node])) {
-        connect_failures++;
+    churn_bind(c->fd);
+    if (connect(c->fd, (struct sockaddr *)&node_addr[node], node_addr_len[node]))
         fail("connect");
-    }
     connects++;
     if (node_addr[node].ss_family != AF_UNIX)
         setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
