@@ -2,7 +2,6 @@
  * step: a CRC is linear, so the contributions of eight bytes at their distances add up. */
 #include "cluster/slot.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /* TABLE(b0 … b7): the 256 contributions of a byte whose bit i contributes b_i. */
@@ -68,42 +67,17 @@ static uint16_t crc_slot(const char *key, size_t len)
     return crc_tail(crc, p, len) & (SLOT_COUNT - 1);
 }
 
-/* Is there a '{' among the bytes of a key? Eight at once: for short keys less work than a call of
- * memchr. */
-static inline bool has_brace(const char *key, size_t len)
-{
-    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-    uint64_t w, found = 0;
-
-    if (len > 64)
-        return memchr(key, '{', len) != NULL;
-    if (len < 8) {
-        for (size_t i = 0; i < len; i++)
-            found |= key[i] == '{';
-        return found != 0;
-    }
-    for (size_t i = 0; i + 8 < len; i += 8) {
-        memcpy(&w, key + i, 8);
-        w ^= '{' * ones;
-        found |= (w - ones) & ~w & high;
-    }
-    memcpy(&w, key + len - 8, 8);
-    w ^= '{' * ones;
-    return (found | ((w - ones) & ~w & high)) != 0;
-}
-
-/* The slot of a key with a '{'. */
-static __attribute__((noinline)) uint16_t tagged_slot(const char *key, size_t len)
-{
-    const char *tag = (const char *)memchr(key, '{', len) + 1;
-    const char *close = memchr(tag, '}', (size_t)(key + len - tag));
-
-    if (close && close != tag)
-        return crc_slot(tag, (size_t)(close - tag));
-    return crc_slot(key, len);
-}
-
 uint16_t slot_of_key(const char *key, size_t len)
 {
-    return has_brace(key, len) ? tagged_slot(key, len) : crc_slot(key, len);
+    const char *open = memchr(key, '{', len);
+
+    if (open) {
+        const char *tag = open + 1;
+        const char *close = memchr(tag, '}', (size_t)(key + len - tag));
+        if (close && close != tag) {
+            key = tag;
+            len = (size_t)(close - tag);
+        }
+    }
+    return crc_slot(key, len);
 }

@@ -15,16 +15,16 @@
 #define NO_PARENT    0xffffu
 #define COMMANDS_MAX 0xfffeu
 
-/* A name as two words in lower case, which with its length are the whole of a name of up to 16
- * bytes: bytes 0-7 and the last 8, or all in the first word. */
+/* A name as two words, which with its length are the whole of a name of up to 16 bytes: its first
+ * and its last 8 bytes, or all in the first word. */
 struct name_key {
     uint64_t head;
     uint64_t tail;
 };
 
 struct index_slot {
-    uint64_t head;
-    uint64_t tail;
+    struct name_key key;     /* of the name in lower case */
+    struct name_key letters; /* 0x20 for each byte that is a letter: case does not matter there */
     const struct command *command; /* NULL: free slot */
     uint64_t level;                /* see level_of */
 };
@@ -41,18 +41,6 @@ struct command_table {
 };
 
 /* --- names ------------------------------------------------------------------------------------*/
-
-/* Eight bytes at once: 'A'-'Z' become 'a'-'z', all others stay. */
-static inline uint64_t lower8(uint64_t w)
-{
-    const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-    uint64_t low7 = w & ~high;
-    uint64_t from_a = low7 + (0x80 - 'A') * ones;
-    uint64_t above_z = low7 + (0x7f - 'Z') * ones;
-    uint64_t upper = (from_a ^ above_z) & ~w & high;
-
-    return w | (upper >> 2);
-}
 
 static inline uint64_t load8(const char *s)
 {
@@ -75,13 +63,13 @@ static inline struct name_key name_key(const char *s, uint32_t len)
     struct name_key key = {0, 0};
 
     if (len >= 8) {
-        key.head = lower8(load8(s));
-        key.tail = lower8(load8(s + len - 8));
+        key.head = load8(s);
+        key.tail = load8(s + len - 8);
     } else if (len >= 4) {
-        key.head = lower8(load4(s) | (uint64_t)load4(s + len - 4) << 32);
+        key.head = load4(s) | (uint64_t)load4(s + len - 4) << 32;
     } else if (len > 0) {
-        key.head = lower8((uint64_t)(uint8_t)s[0] | (uint64_t)(uint8_t)s[len / 2] << 8 |
-                          (uint64_t)(uint8_t)s[len - 1] << 16);
+        key.head = (uint8_t)s[0] | (uint32_t)(uint8_t)s[len / 2] << 8 |
+                   (uint32_t)(uint8_t)s[len - 1] << 16;
     }
     return key;
 }
@@ -92,9 +80,11 @@ static inline uint64_t level_of(uint32_t len, uint32_t parent)
     return (uint64_t)parent << 32 | len;
 }
 
+/* The same for names that differ in case only. */
 static inline uint32_t key_hash(const struct name_key *key, uint64_t level, uint32_t shift)
 {
-    uint64_t h = key->head ^ (key->tail * 0x9e3779b97f4a7c15u) ^ level;
+    const uint64_t lower = 0x2020202020202020u;
+    uint64_t h = (key->head | lower) ^ ((key->tail | lower) * 0x9e3779b97f4a7c15u) ^ level;
 
     return (uint32_t)((h * 0xd6e8feb86659fd93u) >> shift);
 }
@@ -107,28 +97,58 @@ static const char *own_name(const struct command *cmd)
     return bar ? bar + 1 : cmd->name;
 }
 
-static __attribute__((noinline)) bool long_name_is(const struct command *cmd, const char *name,
-                                                   uint32_t len)
+static inline bool slot_matches(const struct index_slot *slot, const struct name_key *key,
+                                uint64_t level)
 {
-    return strncasecmp(name, own_name(cmd), len) == 0;
+    return (key->head | slot->letters.head) == slot->key.head && slot->level == level &&
+           (key->tail | slot->letters.tail) == slot->key.tail;
 }
 
-static inline __attribute__((always_inline)) const struct command *
-index_find(const struct command_table *table, const char *name, uint32_t len, uint32_t parent)
+/* Names of more than 16 bytes, whose middle the key does not hold. */
+static __attribute__((noinline)) const struct command *
+index_find_long(const struct command_table *table, const char *name, uint32_t len, uint32_t parent)
 {
     struct name_key key = name_key(name, len);
     uint64_t level = level_of(len, parent);
     uint32_t i = key_hash(&key, level, table->shift);
 
-    for (;; i = (i + 1) & table->mask) {
-        const struct index_slot *slot = &table->index[i];
-        if (slot->head == key.head && slot->tail == key.tail && slot->level == level) {
-            if (LIKELY(len <= 16) || !slot->command || long_name_is(slot->command, name, len))
-                return slot->command;
-        } else if (!slot->command) {
+    for (; table->index[i].command; i = (i + 1) & table->mask)
+        if (slot_matches(&table->index[i], &key, level) &&
+            strncasecmp(name, own_name(table->index[i].command), len) == 0)
+            return table->index[i].command;
+    return NULL;
+}
+
+static inline const struct command *index_find(const struct command_table *table, const char *name,
+                                               uint32_t len, uint32_t parent)
+{
+    struct name_key key;
+    uint64_t level = level_of(len, parent);
+    uint32_t i;
+
+    if (UNLIKELY(len > 16))
+        return index_find_long(table, name, len, parent);
+    key = name_key(name, len);
+    i = key_hash(&key, level, table->shift);
+    while (UNLIKELY(!slot_matches(&table->index[i], &key, level))) {
+        if (!table->index[i].command)
             return NULL;
-        }
+        i = (i + 1) & table->mask;
     }
+    return table->index[i].command;
+}
+
+/* 0x20 in each byte of w that is a lower-case letter. */
+static uint64_t letters_of(uint64_t w)
+{
+    uint64_t letters = 0;
+
+    for (int shift = 0; shift < 64; shift += 8) {
+        uint8_t c = (uint8_t)(w >> shift);
+        if (c >= 'a' && c <= 'z')
+            letters |= (uint64_t)0x20 << shift;
+    }
+    return letters;
 }
 
 static void index_add(struct command_table *table, const struct command *cmd, uint32_t parent)
@@ -136,18 +156,31 @@ static void index_add(struct command_table *table, const struct command *cmd, ui
     const char *name = own_name(cmd);
     uint32_t len = (uint32_t)strlen(name);
     struct name_key key = name_key(name, len);
+    struct name_key letters = {letters_of(key.head), letters_of(key.tail)};
     uint64_t level = level_of(len, parent);
     uint32_t i = key_hash(&key, level, table->shift);
 
     while (table->index[i].command)
         i = (i + 1) & table->mask;
-    table->index[i] = (struct index_slot){key.head, key.tail, cmd, level};
+    table->index[i] = (struct index_slot){key, letters, cmd, level};
+}
+
+/* The command of a request whose first argument names a container. */
+static __attribute__((noinline)) const struct command *
+lookup_sub(const struct command_table *table, const struct command *container, const char *request,
+           const struct resp_args *args, bool *unknown_sub)
+{
+    const struct command *sub = index_find(table, request + args->v[1].off, args->v[1].len,
+                                           (uint32_t)(container - table->commands));
+
+    *unknown_sub = !sub;
+    return sub ? sub : container;
 }
 
 const struct command *command_lookup(const struct command_table *table, const char *request,
                                      const struct resp_args *args, bool *unknown_sub)
 {
-    const struct command *cmd, *sub;
+    const struct command *cmd;
 
     *unknown_sub = false;
     if (UNLIKELY(args->argc == 0))
@@ -155,10 +188,7 @@ const struct command *command_lookup(const struct command_table *table, const ch
     cmd = index_find(table, request + args->v[0].off, args->v[0].len, NO_PARENT);
     if (LIKELY(!cmd || !cmd->nsubcommands) || args->argc < 2)
         return cmd;
-    sub = index_find(table, request + args->v[1].off, args->v[1].len,
-                     (uint32_t)(cmd - table->commands));
-    *unknown_sub = !sub;
-    return sub ? sub : cmd;
+    return lookup_sub(table, cmd, request, args, unknown_sub);
 }
 
 /* --- making a table ---------------------------------------------------------------------------*/

@@ -95,7 +95,8 @@ static inline bool is_crlf(const char *p)
 }
 
 /* Parse "N\r\n" with three to eight digits; at least four bytes are there. */
-static const char *longer_number(const char *p, const char *end, uint32_t *value)
+static __attribute__((noinline)) const char *longer_number(const char *p, const char *end,
+                                                           uint32_t *value)
 {
     uint32_t n = 0, digit;
     const char *start = p;
@@ -442,41 +443,60 @@ static enum resp_result scan_bulk(struct request_scan *scan)
     return RESP_COMPLETE;
 }
 
-/* "$N\r\n" or "*N\r\n" of one digit as a number below 10; anything else gives 10 or more. `zero` is
- * the line with N = 0. */
-static inline uint32_t one_digit(const char *p, uint32_t zero)
+#define LINE_DOLLAR_0  0x0a0d3024u /* "$0\r\n" */
+#define LINE_DOLLAR_00 0x0d303024u /* "$00\r" */
+#define LINE_STAR_0    0x0a0d302au /* "*0\r\n" */
+
+/* The bytes that differ from those of a line with zeros as digits, the first digit lowest: what is
+ * not such a line gives large numbers. */
+static inline uint32_t line_digits(const char *p, uint32_t zero)
 {
     uint32_t w = load4(p) ^ zero;
 
     return w >> 8 | w << 24;
 }
 
-#define LINE_DOLLAR_0 0x0a0d3024u /* "$0\r\n" */
-#define LINE_STAR_0   0x0a0d302au /* "*0\r\n" */
+/* Parse "$N\r\n" at buf + *pos and move *pos behind it; at least six bytes are there. False: cut,
+ * wrong or unusual. Nearly all lengths have one or two digits. */
+static inline bool short_header(const char *buf, size_t len, size_t *pos, uint32_t *n)
+{
+    const char *p = buf + *pos;
+    uint32_t digits = line_digits(p, LINE_DOLLAR_0);
+
+    *n = digits;
+    if (digits <= 9) {
+        *pos += 4;
+        return true;
+    }
+    digits = line_digits(p, LINE_DOLLAR_00);
+    if (LIKELY(digits <= 0x909 && (digits & 0xff) - 1 <= 8 && p[4] == '\n')) {
+        *n = (digits & 0xff) * 10 + (digits >> 8);
+        *pos += 5;
+        return true;
+    }
+    if (*p != '$' || !(p = longer_number(p + 1, buf + len, n)))
+        return false;
+    *pos = (size_t)(p - buf);
+    return true;
+}
 
 /* Take arguments for as long as each is there completely and is small; what stops it is for
  * scan_bulk. True: that was the last. Works with offsets: they are what is stored. */
-static inline bool scan_bulks_fast(struct resp_args *args, const char *buf, size_t len,
-                                   const struct resp_limits *limits)
+static inline __attribute__((always_inline)) bool scan_bulks_fast(struct resp_args *args,
+                                                                  const char *buf, size_t len,
+                                                                  const struct resp_limits *limits)
 {
     size_t pos = args->pos;
     struct resp_arg *v = args->v + args->argc;
     struct resp_arg *last = args->v + (args->expected < args->cap ? args->expected : args->cap);
 
     while (v < last && pos + 6 <= len) {
-        uint32_t n = one_digit(buf + pos, LINE_DOLLAR_0);
-        size_t data = pos + 4, next;
-        if (n > 9) {
-            const char *p;
-            if (UNLIKELY(buf[pos] != '$'))
-                break;
-            p = short_number(buf + pos + 1, buf + len, &n);
-            if (UNLIKELY(!p || n > limits->max_bulk))
-                break;
-            data = (size_t)(p - buf);
-        }
+        size_t data = pos, next;
+        uint32_t n;
+        if (UNLIKELY(!short_header(buf, len, &data, &n)))
+            break;
         next = data + n + 2;
-        if (UNLIKELY(next > len || !is_crlf(buf + next - 2)))
+        if (UNLIKELY(next > len || n > limits->max_bulk || !is_crlf(buf + next - 2)))
             break;
         v->off = (uint32_t)data;
         v->len = n;
@@ -538,7 +558,7 @@ enum resp_result resp_scan_request(struct resp_args *args, const char *buf, size
     if (UNLIKELY(!fast_allowed(len, limits)))
         return scan_careful(args, buf, len, limits, used, error);
     if (LIKELY(expected == 0 && len >= 4)) {
-        expected = one_digit(buf, LINE_STAR_0);
+        expected = line_digits(buf, LINE_STAR_0);
         if (UNLIKELY(expected - 1 > 8 || expected > limits->max_args))
             return scan_careful(args, buf, len, limits, used, error);
         args->expected = expected;
