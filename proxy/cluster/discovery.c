@@ -277,7 +277,7 @@ static void decorate_node(struct discovery *d, struct topology *t, struct topolo
     bool here = e && e->node == node->index;
 
     node->flags &= ~ours;
-    if (e && here) {
+    if (here && *e->run_id) {
         memcpy(node->run_id, e->run_id, sizeof(node->run_id));
         memcpy(node->version, e->version, sizeof(node->version));
     }

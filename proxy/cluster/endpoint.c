@@ -49,6 +49,7 @@ static void forget_answers(struct endpoint *e)
     e->asking = e->again = e->answered = e->info_known = e->loading = false;
     e->software_known = e->commands_asked = false;
     e->nsamples = 0;
+    e->run_id[0] = e->version[0] = e->software[0] = '\0';
 }
 
 void endpoint_disconnect(struct endpoint *e)

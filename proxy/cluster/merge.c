@@ -12,6 +12,7 @@
 /* What is known of one node. */
 struct member {
     bool in;
+    bool unheard; /* an owner in the map that no view lists */
     uint16_t position;
     const struct view *own_view;    /* its own accepted view */
     const struct view_node *own;    /* its line there */
@@ -38,7 +39,8 @@ struct merge {
     struct merge_map *map;
     const struct view **views; /* the accepted ones */
     size_t nviews;
-    size_t nmembers;
+    size_t nmembers; /* nodes that are listed */
+    size_t nunheard; /* owners in the map that no view lists */
     struct member members[TOPOLOGY_MAX_NODES];
     struct claim claims[SLOT_COUNT];
     unsigned char bitmaps[]; /* one for each accepted view */
@@ -179,6 +181,18 @@ static void collect_members(struct merge *m)
     }
 }
 
+static void count_unheard(struct merge *m)
+{
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t owner = m->map->owner[slot];
+
+        if (owner != NONE && !m->members[owner].in && !m->members[owner].unheard) {
+            m->members[owner].unheard = true;
+            m->nunheard++;
+        }
+    }
+}
+
 /* --- slots --- */
 
 /* Does this node itself, knowing of at least this epoch, say that the slot is not its own? */
@@ -276,7 +290,7 @@ static bool is_released(const struct merge *m, uint32_t slot, uint16_t to)
         return true;
     if (!m->members[owner].in && m->in->is_forgotten(m->in->ctx, owner))
         return true;
-    return m->nviews * 2 > m->nmembers && votes_for(m, slot, to) == m->nviews;
+    return m->nviews * 2 > m->nmembers + m->nunheard && votes_for(m, slot, to) == m->nviews;
 }
 
 static void decide_slot(struct merge *m, uint32_t slot)
@@ -467,6 +481,7 @@ struct topology *topology_merge(const struct merge_input *input, struct merge_ma
     accept_views(m);
     if (m->nviews > 0) {
         collect_members(m);
+        count_unheard(m);
         collect_claims(m);
         for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
             decide_slot(m, slot);

@@ -199,7 +199,7 @@ static bool make_room(struct view *view, const char *text, size_t len)
     memcpy(view->text, text, len);
     view->text[len] = '\0';
     lines = count_lines(view->text);
-    if (lines > MAX_LINES)
+    if (lines > MAX_LINES || strlen(view->text) != len)
         return false;
     ranges = count_words(view->text);
     view->nodes = calloc(lines, sizeof(*view->nodes));
@@ -212,7 +212,7 @@ struct view *view_parse(const char *text, size_t len, const char **error)
     struct view *view = calloc(1, sizeof(*view));
     char *save = NULL;
 
-    *error = "out of memory or far too long";
+    *error = "CLUSTER NODES is too long, or not text";
     if (!view || !make_room(view, text, len)) {
         view_free(view);
         return NULL;
@@ -220,7 +220,7 @@ struct view *view_parse(const char *text, size_t len, const char **error)
     *error = "malformed line in CLUSTER NODES";
     view->digest = FNV_START;
     view->myself = TOPOLOGY_NO_NODE;
-    for (char *s = strtok_r(view->text, "\r\n", &save); s; s = strtok_r(NULL, "\r\n", &save))
+    for (char *s = strtok_r(view->text, "\n", &save); s; s = strtok_r(NULL, "\n", &save))
         if (!parse_line(view, s)) {
             view_free(view);
             return NULL;
