@@ -16,7 +16,7 @@
 #define REPLY_HEADER_MAX  32                  /* longest line that is only a number */
 #define REPLY_BULK_MAX    ((uint64_t)1 << 32) /* longest bulk in bytes */
 #define REPLY_COUNT_MAX   ((uint64_t)1 << 32) /* most elements of one aggregate */
-#define REPLY_PENDING_MAX ((uint64_t)1 << 48) /* most elements still to come */
+#define REPLY_PENDING_MAX ((uint64_t)1 << 34) /* most elements still to come */
 
 void resp_args_init(struct resp_args *args)
 {
