@@ -77,7 +77,7 @@ ALL_CFLAGS = $(BASE_CFLAGS) $(MODE_CFLAGS) $(CFLAGS)
 # $(call package,NAME,FALLBACK): linker flags by pkg-config where the library has a .pc file.
 package = $(shell pkg-config --libs $(1) 2>/dev/null || echo $(2))
 
-LIBS := -lev $(call package,hiredis,-lhiredis) $(call package,libsystemd,-lsystemd) -lm
+LIBS := -lev $(call package,hiredis,-lhiredis) $(call package,libcrypto,-lcrypto) $(call package,libsystemd,-lsystemd) -lm
 ifdef JEMALLOC
 LIBS += $(call package,jemalloc,-ljemalloc)
 ALL_CPPFLAGS += -DSLOTWAY_JEMALLOC=1

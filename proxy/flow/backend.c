@@ -1,0 +1,466 @@
+/* backend: one pipelined connection to one node.
+ * Replies pair with the head of the FIFO; anything unexpected closes the connection. */
+#define _GNU_SOURCE
+#include "flow/backend.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "cluster/discovery.h"
+#include "flow/client.h"
+#include "flow/fanout.h"
+#include "flow/route.h"
+#include "flow/slowlog.h"
+#include "flow/worker.h"
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A line of a reply (status, error, integer, length) that is longer is not RESP. */
+#define BACKEND_MAX_LINE (1024 * 1024)
+
+/* An incomplete reply is passed on in parts from this size on. A shorter one is kept back until it
+ * is complete, so that losing the node in the middle of it costs a retry and not the client. */
+#define BACKEND_COMMIT_MIN (16 * 1024)
+
+#define BACKEND_READONLY "*1\r\n$8\r\nREADONLY\r\n"
+
+static const struct stream_ops backend_ops;
+
+/* --- life --- */
+
+static int backend_connect(const struct pool *pool, bool *connecting)
+{
+    int fd = socket(pool->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    *connecting = false;
+    if (connect(fd, (const struct sockaddr *)&pool->addr, pool->addrlen) == 0)
+        return fd;
+    if (errno != EINPROGRESS) {
+        int error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
+    *connecting = true;
+    return fd;
+}
+
+static void backend_push(struct backend *b, struct request *r)
+{
+    r->backend = b;
+    r->backend_next = NULL;
+    if (b->tail)
+        b->tail->backend_next = r;
+    else
+        b->head = r;
+    b->tail = r;
+    b->in_flight++;
+}
+
+static struct request *backend_pop(struct backend *b)
+{
+    struct request *r = b->head;
+    b->head = r->backend_next;
+    if (!b->head)
+        b->tail = NULL;
+    r->backend_next = NULL;
+    r->backend = NULL;
+    b->in_flight--;
+    return r;
+}
+
+/* A command of the handshake: its reply must not be an error. It goes before the requests that are
+ * on the FIFO already and whose bytes wait in `early`. */
+static void backend_greet(struct backend *b, const char *data, size_t len)
+{
+    struct request *r = request_new(b->worker, NULL, NULL);
+    struct request **at = &b->head;
+    while (*at && ((*at)->flags & REQUEST_INTERNAL))
+        at = &(*at)->backend_next;
+    r->flags = REQUEST_INTERNAL;
+    r->len = len;
+    r->backend = b;
+    r->backend_next = *at;
+    *at = r;
+    if (!r->backend_next)
+        b->tail = r;
+    b->in_flight++;
+    stream_append(&b->stream, data, len);
+}
+
+static void backend_greet_auth(struct backend *b)
+{
+    const struct config *config = b->worker->config;
+    const char *user = config->auth_user, *password = config->auth_password;
+    size_t cap = strlen(user) + strlen(password) + 96;
+    char *line = memory_alloc(cap);
+    int len;
+    if (*user)
+        len = snprintf(line, cap, "*3\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(user),
+                       user, strlen(password), password);
+    else
+        len = snprintf(line, cap, "*2\r\n$4\r\nAUTH\r\n$%zu\r\n%s\r\n", strlen(password), password);
+    backend_greet(b, line, (size_t)len);
+    free(line);
+}
+
+static void backend_set_ready(struct backend *b)
+{
+    b->state = BACKEND_READY;
+    b->pool->failures = 0;
+    b->pool->retry_at = 0;
+    b->worker->drive_wanted = true;
+    if (b->early.head)
+        stream_splice(&b->stream, &b->early);
+}
+
+static void backend_on_connected(struct stream *s)
+{
+    struct backend *b = (struct backend *)s;
+    b->heard = b->worker->now;
+    if (*b->worker->config->auth_password)
+        backend_greet_auth(b);
+    if (b->kind == POOL_REPLICA)
+        backend_greet(b, BACKEND_READONLY, sizeof BACKEND_READONLY - 1);
+    if (b->head && (b->head->flags & REQUEST_INTERNAL))
+        b->state = BACKEND_HANDSHAKE;
+    else
+        backend_set_ready(b);
+}
+
+struct backend *backend_open(struct pool *pool, enum pool_kind kind, unsigned slot_in_pool)
+{
+    struct worker *w = pool->worker;
+    bool connecting;
+    int fd = backend_connect(pool, &connecting);
+    if (fd < 0)
+        return NULL;
+    struct backend *b = memory_zalloc(sizeof *b);
+    b->worker = w;
+    b->pool = pool;
+    b->kind = (uint8_t)kind;
+    b->slot_in_pool = (uint8_t)slot_in_pool;
+    b->opened = b->heard = w->now;
+    pool->backends[kind][slot_in_pool] = b;
+    counters_add(&w->counters, COUNTER_backends_opened, 1);
+    counters_add(&w->counters, COUNTER_backends, 1);
+    stream_open(&b->stream, w, fd, &backend_ops, true, connecting);
+    if (!connecting)
+        backend_on_connected(&b->stream);
+    return b;
+}
+
+/* Take it out of use; memory is freed at the end of the turn. */
+static void backend_kill(struct backend *b)
+{
+    struct worker *w = b->worker;
+    b->state = BACKEND_DEAD;
+    b->pool->backends[b->kind][b->slot_in_pool] = NULL;
+    stream_close(&b->stream);
+    bufq_clear(&w->chunks, &b->early);
+    b->next = w->dead;
+    w->dead = b;
+    counters_add(&w->counters, COUNTER_backends, (uint64_t)-1);
+}
+
+void backend_close(struct backend *b)
+{
+    backend_kill(b);
+}
+
+void backend_bury(struct worker *w)
+{
+    while (w->dead) {
+        struct backend *b = w->dead;
+        w->dead = b->next;
+        free(b->rest);
+        free(b);
+    }
+}
+
+void backend_fail(struct backend *b, const char *why)
+{
+    struct worker *w = b->worker;
+    if (b->state == BACKEND_DEAD)
+        return;
+    bool was_ready = b->state == BACKEND_READY;
+    log_limited(LOG_LEVEL_VERBOSE, "Connection to node %s:%u lost with %u requests in flight: %s",
+                b->pool->host, b->pool->port, b->in_flight, why);
+    counters_add(&w->counters, COUNTER_backends_failed, 1);
+    struct bufq bytes = {0};
+    size_t sent = b->stream.out.len - b->stream.unsent;
+    bufq_splice(&bytes, &b->stream.out);
+    bufq_splice(&bytes, &b->early);
+    struct request *list = b->head;
+    b->head = b->tail = NULL;
+    pool_on_lost(b->pool, was_ready);
+    backend_kill(b);
+    while (list) {
+        struct request *r = list;
+        list = r->backend_next;
+        r->backend_next = NULL;
+        r->backend = NULL;
+        bool was_sent = sent > 0;
+        sent = sent > r->len ? sent - r->len : 0;
+        bufq_drop(&w->chunks, &bytes, r->prefix);
+        bufq_move(&w->chunks, &r->data, &bytes, r->len - r->prefix);
+        if (r->flags & REQUEST_INTERNAL)
+            request_free(w, r);
+        else
+            route_on_lost(w, r, was_sent);
+    }
+    bufq_clear(&w->chunks, &bytes);
+    discovery_hint(w->process->discovery);
+}
+
+/* --- requests --- */
+
+void backend_send(struct backend *b, struct request *r, struct chunk *chunk, char *data, size_t len)
+{
+    struct worker *w = b->worker;
+    r->len = len;
+    r->prefix = 0;
+    r->skip = 0;
+    if (!b->head)
+        b->heard = w->now; /* silence counts from here */
+    backend_push(b, r);
+    counters_add(&w->counters, COUNTER_requests_forwarded, 1);
+    struct bufq *q = b->state == BACKEND_READY ? &b->stream.out : &b->early;
+    if (chunk)
+        bufq_append_from(&w->chunks, q, chunk, data, len);
+    else
+        bufq_append(&w->chunks, q, data, len);
+    if (b->state == BACKEND_READY)
+        stream_appended(&b->stream, len);
+}
+
+void backend_send_parked(struct backend *b, struct request *r, struct bufq *prefix, uint8_t skip)
+{
+    struct worker *w = b->worker;
+    struct bufq *q = b->state == BACKEND_READY ? &b->stream.out : &b->early;
+    r->prefix = prefix ? (uint32_t)prefix->len : 0;
+    r->skip = skip;
+    r->len = r->prefix + r->data.len;
+    if (!b->head)
+        b->heard = w->now;
+    backend_push(b, r);
+    counters_add(&w->counters, COUNTER_requests_forwarded, 1);
+    if (prefix)
+        bufq_move(&w->chunks, q, prefix, prefix->len);
+    bufq_splice(q, &r->data);
+    if (b->state == BACKEND_READY)
+        stream_appended(&b->stream, r->len);
+}
+
+/* --- replies --- */
+
+/* The bytes of the head, which has been answered with a refusal, for sending it again. */
+static void backend_take_bytes(struct backend *b, struct request *r)
+{
+    struct worker *w = b->worker;
+    struct bufq whole = {0};
+    bufq_copy_head(&w->chunks, &whole, &b->stream.out, r->len);
+    bufq_drop(&w->chunks, &whole, r->prefix);
+    bufq_splice(&r->data, &whole);
+    stream_ack(&b->stream, r->len);
+}
+
+static void backend_note_slow(struct backend *b, struct request *r)
+{
+    struct bufq copy = {0};
+    struct worker *w = b->worker;
+    struct client *c = r->fanout ? r->fanout->parent->client : r->client;
+    if (!r->cmd || !c)
+        return;
+    bufq_copy_head(&w->chunks, &copy, &b->stream.out, r->len);
+    bufq_drop(&w->chunks, &copy, r->prefix);
+    slowlog_add(w, c, bufq_flatten(&w->chunks, &copy), copy.len, w->now - r->started);
+    bufq_clear(&w->chunks, &copy);
+}
+
+static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
+{
+    struct request *r = b->head;
+    if (*data == '-') {
+        log_limited(LOG_LEVEL_WARNING, "Node %s:%u refused slotway's handshake: %.*s",
+                    b->pool->host, b->pool->port, (int)(len > 202 ? 200 : len - 2), data);
+        return false;
+    }
+    backend_pop(b);
+    stream_ack(&b->stream, r->len);
+    request_free(b->worker, r);
+    if (!b->head || !(b->head->flags & REQUEST_INTERNAL))
+        backend_set_ready(b);
+    return true;
+}
+
+/* The reply is complete with these last bytes: hand it on. */
+static void backend_finish(struct backend *b, struct request *r, struct chunk *chunk, char *data,
+                           size_t len)
+{
+    struct worker *w = b->worker;
+    backend_pop(b);
+    stream_ack(&b->stream, r->len);
+    if (r->flags & REQUEST_CHILD)
+        fanout_on_reply(w, r, chunk, data, len);
+    else if (r->client)
+        client_on_reply(r, chunk, data, len);
+    else
+        request_free(w, r);
+}
+
+/* One whole reply of a few bytes. False: the connection must be closed. */
+static bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data, size_t len)
+{
+    struct worker *w = b->worker;
+    struct request *r = b->head;
+    if (r->flags & REQUEST_INTERNAL)
+        return backend_on_greeted(b, data, len);
+    if (r->skip) {
+        r->skip--;
+        return true;
+    }
+    if (*data == '-' && route_is_refusal(r, data, len)) {
+        backend_pop(b);
+        backend_take_bytes(b, r);
+        route_on_refusal(w, r, b, data, len);
+        return true;
+    }
+    if (w->now - r->started >= w->slow_after)
+        backend_note_slow(b, r);
+    backend_finish(b, r, chunk, data, len);
+    return true;
+}
+
+static void backend_on_part(struct backend *b, struct chunk *chunk, char *data, size_t len)
+{
+    struct request *r = b->head;
+    if (len == 0 || r->skip || (r->flags & REQUEST_INTERNAL))
+        return;
+    if (r->flags & REQUEST_CHILD)
+        fanout_on_part(b->worker, r, chunk, data, len);
+    else if (r->client)
+        client_on_reply_part(r, chunk, data, len);
+}
+
+/* The general case: nested, long, or arriving in pieces. Returns bytes consumed; *done: a reply
+ * ended there. -1: garbage. */
+static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, size_t len)
+{
+    size_t used = 0;
+    enum resp_result result = resp_scan_reply(&b->scan, data, len, &used);
+    if (result == RESP_ERROR)
+        return -1;
+    if (result == RESP_MORE && !b->midway && len < BACKEND_COMMIT_MIN) {
+        memset(&b->scan, 0, sizeof b->scan);
+        return 0;
+    }
+    if (result == RESP_MORE) {
+        b->midway = b->midway || used > 0;
+        backend_on_part(b, chunk, data, used);
+        return (ssize_t)used;
+    }
+    if (!b->midway) {
+        if (!backend_on_whole(b, chunk, data, used))
+            return -1;
+        return (ssize_t)used;
+    }
+    b->midway = false;
+    struct request *r = b->head;
+    if (r->flags & REQUEST_INTERNAL)
+        return -1;
+    if (r->skip)
+        r->skip--;
+    else
+        backend_finish(b, r, chunk, data, used);
+    return (ssize_t)used;
+}
+
+/* Pair what was read with requests. Returns bytes consumed, or -1: the connection must be closed.
+ */
+static ssize_t backend_process(struct backend *b, struct chunk *chunk, char *data, size_t len)
+{
+    size_t pos = 0;
+    while (pos < len) {
+        if (!b->head || b->stream.out.len - b->stream.unsent < b->head->len)
+            return -1; /* a reply to nothing, or to what has not been sent in full */
+        size_t whole = b->midway ? 0 : resp_reply_fast(data + pos, len - pos);
+        if (whole) {
+            if (!backend_on_whole(b, chunk, data + pos, whole))
+                return -1;
+            pos += whole;
+            continue;
+        }
+        ssize_t used = backend_scan(b, chunk, data + pos, len - pos);
+        if (used < 0)
+            return -1;
+        pos += (size_t)used;
+        if (b->midway || used == 0)
+            break;
+    }
+    return (ssize_t)pos;
+}
+
+static bool backend_keep_rest(struct backend *b, const char *data, size_t len)
+{
+    if (len > BACKEND_MAX_LINE)
+        return false;
+    char *rest = len ? memory_alloc(len) : NULL;
+    if (len)
+        memcpy(rest, data, len);
+    free(b->rest);
+    b->rest = rest;
+    b->rest_len = len;
+    return true;
+}
+
+static void backend_on_garbage(struct backend *b)
+{
+    counters_add(&b->worker->counters, COUNTER_backends_garbage, 1);
+    log_limited(LOG_LEVEL_WARNING, "Node %s:%u sent something unexpected; connection closed",
+                b->pool->host, b->pool->port);
+    backend_fail(b, "unexpected reply");
+}
+
+static void backend_on_readable(struct stream *s)
+{
+    struct backend *b = (struct backend *)s;
+    struct worker *w = b->worker;
+    struct chunk *chunk = worker_read_chunk(w);
+    if (b->rest_len + 4096 > chunk->cap) {
+        chunk = w->read_chunk = chunk_grow(&w->chunks, chunk, 0, b->rest_len + CHUNK_SPAN_MIN);
+    }
+    if (b->rest_len)
+        memcpy(chunk->data, b->rest, b->rest_len);
+    ssize_t n = stream_read(s, chunk->data + b->rest_len, chunk->cap - b->rest_len);
+    if (n == STREAM_AGAIN)
+        return;
+    if (n < 0) {
+        backend_fail(b, n == STREAM_EOF ? "closed by the node" : strerror(errno));
+        return;
+    }
+    b->heard = w->now;
+    size_t len = b->rest_len + (size_t)n;
+    ssize_t used = backend_process(b, chunk, chunk->data, len);
+    if (b->state == BACKEND_DEAD)
+        return;
+    if (used < 0 || !backend_keep_rest(b, chunk->data + used, len - (size_t)used))
+        backend_on_garbage(b);
+}
+
+static void backend_on_failed(struct stream *s, int error)
+{
+    backend_fail((struct backend *)s, strerror(error));
+}
+
+static const struct stream_ops backend_ops = {
+    .on_readable = backend_on_readable,
+    .on_connected = backend_on_connected,
+    .on_failed = backend_on_failed,
+};

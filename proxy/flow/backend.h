@@ -1,0 +1,57 @@
+/* backend: one pipelined connection to one node.
+ *
+ *   requests -> stream.out (retained until answered) -> node
+ *   replies  <- scan <- node      each pairs with the head of the FIFO: head -> r -> r -> r <- tail
+ *
+ * A connection on which anything unexpected was read is closed, never used again. */
+#ifndef SLOTWAY_FLOW_BACKEND_H
+#define SLOTWAY_FLOW_BACKEND_H
+
+#include "flow/pool.h"
+#include "flow/request.h"
+#include "flow/stream.h"
+#include "resp/resp.h"
+
+enum backend_state {
+    BACKEND_CONNECTING, /* requests wait in `early` */
+    BACKEND_HANDSHAKE,  /* AUTH, READONLY under way; requests wait in `early` */
+    BACKEND_READY,
+    BACKEND_DEAD /* freed at the end of the turn */
+};
+
+struct backend {
+    struct stream stream; /* first: a stream of ops backend_ops is a backend */
+    struct worker *worker;
+    struct pool *pool;
+    struct request *head, *tail; /* awaiting replies, linked by backend_next */
+    struct resp_reply_scan scan; /* of the reply that is being read */
+    struct bufq early;           /* requests that came before the connection was ready */
+    char *rest;                  /* bytes of an incomplete line */
+    size_t rest_len;
+    uint64_t opened; /* µs */
+    uint64_t heard;  /* µs: when the last bytes came */
+    uint32_t in_flight;
+    uint8_t state; /* enum backend_state */
+    uint8_t kind;  /* enum pool_kind */
+    uint8_t slot_in_pool;
+    bool midway;          /* part of the head's reply was passed on */
+    struct backend *next; /* the worker's list of dead ones */
+};
+
+/* Begin to connect. NULL if the system refuses at once (errno set). */
+struct backend *backend_open(struct pool *pool, enum pool_kind kind, unsigned slot_in_pool);
+
+/* Put a request behind the others. data lies in chunk (NULL: nowhere that can be referenced). */
+void backend_send(struct backend *b, struct request *r, struct chunk *chunk, char *data,
+                  size_t len);
+/* As backend_send with the bytes of r->data, preceded by those of prefix (ASKING …; NULL: none),
+ * whose `skip` replies are swallowed. Both queues are empty afterwards. */
+void backend_send_parked(struct backend *b, struct request *r, struct bufq *prefix, uint8_t skip);
+
+/* Close it. What was sent and unanswered, and what was not sent, goes to the router in order. */
+void backend_fail(struct backend *b, const char *why);
+/* Close an idle one. */
+void backend_close(struct backend *b);
+void backend_bury(struct worker *w);
+
+#endif

@@ -1,0 +1,10 @@
+/* combine: merges of fan-out replies that need code of their own (INFO, SCAN, RANDOMKEY …). */
+#ifndef SLOTWAY_FLOW_COMBINE_H
+#define SLOTWAY_FLOW_COMBINE_H
+
+#include "flow/fanout.h"
+
+/* Write the merged reply of f (all replies are there, none an error) to out. */
+void combine_special(struct worker *w, struct fanout *f, struct bufq *out);
+
+#endif

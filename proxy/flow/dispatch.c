@@ -1,0 +1,234 @@
+/* dispatch: what a request needs: one node, several, or slotway itself.
+ * The first function is the path of every request with one key; the others are its branches. */
+#include "flow/dispatch.h"
+#include "base/memory.h"
+#include "cluster/slot.h"
+#include "flow/fanout.h"
+#include "flow/local.h"
+#include "flow/route.h"
+#include "flow/script.h"
+#include "flow/worker.h"
+#include <stdlib.h>
+
+/* Requests of at least this size travel on a connection of their own kind, alone. */
+#define DISPATCH_BULK_MIN (256 * 1024)
+
+#define DISPATCH_CROSSSLOT "CROSSSLOT Keys in request don't hash to the same slot"
+
+/* To the owner of slot (SLOT_NONE: any master). */
+static void dispatch_forward(struct client *c, const struct command *cmd, uint16_t slot,
+                             struct chunk *chunk, char *data, size_t len)
+{
+    struct worker *w = c->worker;
+    struct request *r = request_new(w, c, cmd);
+    r->slot = slot;
+    if (cmd->flags & COMMAND_READONLY) {
+        r->flags = REQUEST_READONLY;
+        if ((c->flags & CLIENT_READONLY) || w->config->read_from != CONFIG_READ_MASTER)
+            r->flags |= REQUEST_REPLICA;
+    }
+    client_push(c, r, 1);
+    if (len >= DISPATCH_BULK_MIN) {
+        r->flags |= REQUEST_BULK;
+        c->flags |= CLIENT_BARRIER;
+    }
+    route_send(w, r, chunk, data, len);
+}
+
+static void dispatch_crossslot(struct client *c)
+{
+    counters_add(&c->worker->counters, COUNTER_crossslot, 1);
+    client_reply_error(c, DISPATCH_CROSSSLOT);
+}
+
+/* The slot of every key, in a buffer of this thread. */
+static uint16_t *dispatch_slots(const struct command_keys *keys, const char *data,
+                                const struct resp_args *args, bool *same)
+{
+    static _Thread_local uint16_t *slots;
+    static _Thread_local uint32_t cap;
+    if (keys->count > cap) {
+        cap = keys->count;
+        free(slots);
+        slots = memory_alloc(cap * sizeof *slots);
+    }
+    *same = true;
+    for (uint32_t i = 0; i < keys->count; i++) {
+        const struct resp_arg *key = &args->v[keys->v[i]];
+        slots[i] = slot_of_key(data + key->off, key->len);
+        *same = *same && slots[i] == slots[0];
+    }
+    return slots;
+}
+
+static void dispatch_keys(struct client *c, const struct command *cmd, struct chunk *chunk,
+                          char *data, size_t len, const struct resp_args *args)
+{
+    struct worker *w = c->worker;
+    struct command_keys *keys = &w->keys;
+    if (command_find_keys(cmd, data, args, keys) < 0 || keys->count == 0) {
+        dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
+        return;
+    }
+    if (keys->count > w->config->max_keys_per_command) {
+        client_reply_errorf(c, "ERR too many keys in one command, max-keys-per-command is %u",
+                            w->config->max_keys_per_command);
+        return;
+    }
+    bool same;
+    uint16_t *slots = dispatch_slots(keys, data, args, &same);
+    if (same)
+        dispatch_forward(c, cmd, slots[0], chunk, data, len);
+    else if (cmd->kind == COMMAND_SPLIT && w->config->cross_slot)
+        fanout_split(c, cmd, data, args, keys, slots);
+    else
+        dispatch_crossslot(c);
+}
+
+static void dispatch_by_kind(struct client *c, const struct command *cmd, struct chunk *chunk,
+                             char *data, size_t len, const struct resp_args *args)
+{
+    switch ((enum command_kind)cmd->kind) {
+    case COMMAND_KEYED:
+    case COMMAND_SPLIT:
+        if (cmd->flags & COMMAND_SCRIPT)
+            script_on_request(data, args);
+        dispatch_keys(c, cmd, chunk, data, len, args);
+        return;
+    case COMMAND_ANY:
+        dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
+        return;
+    case COMMAND_MASTERS:
+        script_on_request(data, args);
+        if (cmd->local != COMMAND_LOCAL_NONE)
+            local_execute(c, cmd, data, args);
+        else
+            fanout_all(c, cmd, data, len, NULL);
+        return;
+    case COMMAND_LOCAL:
+        local_execute(c, cmd, data, args);
+        return;
+    case COMMAND_ADMIN:
+        if (c->worker->config->allow_admin)
+            dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
+        else
+            client_reply_errorf(c,
+                                "ERR '%s' would reach one node of the cluster only; send it to "
+                                "the node itself, or set allow-admin yes in slotway",
+                                cmd->name);
+        return;
+    case COMMAND_LATER:
+        client_reply_errorf(c, "ERR '%s' is not supported by slotway yet", cmd->name);
+        return;
+    case COMMAND_REFUSED:
+        client_reply_errorf(c, "ERR '%s' is not possible through slotway", cmd->name);
+        return;
+    }
+}
+
+/* CLIENT PAUSE: hold this request back? */
+static bool dispatch_is_paused(struct client *c, const struct command *cmd)
+{
+    struct process *process = c->worker->process;
+    uint64_t until = atomic_load_explicit(&process->pause_until, memory_order_relaxed);
+    if (until == 0 || until <= c->worker->now)
+        return false;
+    if (cmd->kind == COMMAND_LOCAL)
+        return false;
+    if (atomic_load_explicit(&process->pause_all, memory_order_relaxed))
+        return true;
+    /* As in Redis: what may write, scripts, and PUBLISH. */
+    return !(cmd->flags & COMMAND_READONLY) &&
+           (cmd->flags & (COMMAND_WRITE | COMMAND_SCRIPT | COMMAND_PUBSUB));
+}
+
+static void dispatch_unknown(struct client *c, const char *data, const struct resp_args *args)
+{
+    char text[512];
+    command_error_unknown(text, sizeof text, data, args);
+    client_reply_error(c, text);
+}
+
+/* The checks that Redis makes before it runs a command. False: answered with an error. */
+static bool dispatch_check(struct client *c, const struct command *cmd, bool unknown_sub,
+                           const char *data, const struct resp_args *args)
+{
+    char text[512];
+    if (!cmd) {
+        dispatch_unknown(c, data, args);
+        return false;
+    }
+    if (unknown_sub) {
+        command_error_subcommand(text, sizeof text, cmd, data, args);
+        client_reply_error(c, text);
+        return false;
+    }
+    if (!command_arity_ok(cmd, args->argc)) {
+        client_reply_errorf(c, "ERR wrong number of arguments for '%s' command", cmd->name);
+        return false;
+    }
+    if (!(c->flags & CLIENT_AUTHENTICATED) && !(cmd->flags & COMMAND_NOAUTH)) {
+        client_reply_error(c, "NOAUTH Authentication required.");
+        return false;
+    }
+    if ((cmd->flags & COMMAND_BLOCKING) && command_is_blocking(cmd, data, args)) {
+        client_reply_errorf(c, "ERR '%s' that blocks is not supported by slotway yet", cmd->name);
+        return false;
+    }
+    return true;
+}
+
+static void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chunk,
+                         char *data, size_t len, const struct resp_args *args)
+{
+    if (cmd->kind == COMMAND_KEYED && (cmd->flags & COMMAND_ONE_KEY)) {
+        const struct resp_arg *key = &args->v[cmd->first_key];
+        dispatch_forward(c, cmd, slot_of_key(data + key->off, key->len), chunk, data, len);
+    } else {
+        dispatch_by_kind(c, cmd, chunk, data, len, args);
+    }
+}
+
+static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data, size_t len,
+                               const struct resp_args *args)
+{
+    struct worker *w = c->worker;
+    bool unknown_sub = false;
+    const struct command *cmd = command_lookup(w->commands, data, args, &unknown_sub);
+    if (len >= DISPATCH_BULK_MIN && c->head) {
+        c->flags |= CLIENT_BARRIER;
+        return false;
+    }
+    if (cmd && dispatch_is_paused(c, cmd)) {
+        c->flags |= CLIENT_PAUSED;
+        worker_watch_pause(w);
+        return false;
+    }
+    c->calls++;
+    counters_add(&w->counters, COUNTER_commands, 1);
+    if (c->flags & CLIENT_REPLY_SKIP)
+        c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP) | CLIENT_SKIP_NOW;
+    if (dispatch_check(c, cmd, unknown_sub, data, args)) {
+        c->last_command = cmd;
+        if (cmd->family < w->ncalls)
+            w->calls[cmd->family]++;
+        dispatch_run(c, cmd, chunk, data, len, args);
+    }
+    c->flags &= ~(uint32_t)CLIENT_SKIP_NOW;
+    return true;
+}
+
+bool dispatch_request(struct client *c, struct chunk *chunk, char *data, size_t len,
+                      struct resp_args *args)
+{
+    if (args->multibulk)
+        return dispatch_multibulk(c, chunk, data, len, args);
+    struct chunk_pool *chunks = &c->worker->chunks;
+    struct chunk *own = chunk_alloc_size(chunks, RESP_INLINE_ENCODED_MAX(len));
+    size_t size = resp_inline_encode(data, len, own->data, args);
+    bool issued = true;
+    if (size)
+        issued = dispatch_multibulk(c, own, own->data, size, args);
+    chunk_unref(chunks, own);
+    return issued;
+}

@@ -1,0 +1,16 @@
+/* dispatch: what a request needs: one node, several, or slotway itself; and the errors that Redis
+ * gives before it runs a command. */
+#ifndef SLOTWAY_FLOW_DISPATCH_H
+#define SLOTWAY_FLOW_DISPATCH_H
+
+#include "flow/client.h"
+#include "resp/resp.h"
+#include <stdbool.h>
+
+/* Issue the complete request of len bytes at data, which lie in chunk. False: it can not be issued
+ * yet (the client is paused, or the request is large and has to wait for those before it): present
+ * it again later. */
+bool dispatch_request(struct client *c, struct chunk *chunk, char *data, size_t len,
+                      struct resp_args *args);
+
+#endif

@@ -1,0 +1,452 @@
+/* fanout: one request that becomes several, and several replies that become one.
+ * Children carry the same marks as other requests, so redirects, retries and failures of each are
+ * the router's business; only complete replies come here. */
+#include "flow/fanout.h"
+#include "base/memory.h"
+#include "cluster/slot.h"
+#include "flow/client.h"
+#include "flow/combine.h"
+#include "flow/route.h"
+#include "flow/worker.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Up to this many keys are grouped by comparing; more by a table over the slots. */
+#define FANOUT_FEW_KEYS 16
+
+static struct fanout *fanout_new(struct client *c, const struct command *cmd, uint32_t children,
+                                 uint32_t nplan)
+{
+    struct worker *w = c->worker;
+    size_t size = sizeof(struct fanout) + children * sizeof(struct fanout_reply) +
+                  nplan * sizeof(uint32_t);
+    struct fanout *f = memory_alloc(size);
+    memset(f, 0, sizeof *f);
+    f->replies = (struct fanout_reply *)(f + 1);
+    memset(f->replies, 0, children * sizeof *f->replies);
+    f->plan = (uint32_t *)(f->replies + children);
+    f->nplan = nplan;
+    f->merge = cmd->merge;
+    f->local = cmd->local;
+    f->children = f->missing = children;
+    f->parent = request_new(w, c, cmd);
+    f->parent->flags = (uint16_t)(cmd->flags & COMMAND_READONLY ? REQUEST_READONLY : 0);
+    f->parent->fanout = f;
+    client_push(c, f->parent, nplan ? nplan : children);
+    counters_add(&w->counters, COUNTER_splits, 1);
+    return f;
+}
+
+static void fanout_free(struct worker *w, struct fanout *f)
+{
+    for (uint32_t i = 0; i < f->children; i++)
+        if (f->replies[i].q.head)
+            bufq_clear(&w->chunks, &f->replies[i].q);
+    free(f->failure);
+    free(f->state);
+    free(f);
+}
+
+static struct request *fanout_child(struct worker *w, struct fanout *f, uint32_t index,
+                                    uint16_t slot)
+{
+    struct request *parent = f->parent;
+    struct request *r = request_new(w, NULL, parent->cmd);
+    r->flags = REQUEST_CHILD | (parent->flags & REQUEST_READONLY);
+    if ((parent->flags & REQUEST_READONLY) && f->nplan && parent->client &&
+        ((parent->client->flags & CLIENT_READONLY) || w->config->read_from != CONFIG_READ_MASTER))
+        r->flags |= REQUEST_REPLICA;
+    r->fanout = f;
+    r->child = index;
+    r->slot = slot;
+    f->replies[index].slot = slot;
+    return r;
+}
+
+/* --- splitting --- */
+
+/* Which child serves each key: the first key of a slot makes a new one. Returns how many. */
+static uint32_t fanout_group(struct worker *w, const uint16_t *slots, uint32_t n, uint32_t *plan)
+{
+    uint32_t children = 0;
+    if (n <= FANOUT_FEW_KEYS) {
+        for (uint32_t i = 0; i < n; i++) {
+            uint32_t j = 0;
+            while (slots[j] != slots[i])
+                j++;
+            plan[i] = j < i ? plan[j] : children++;
+        }
+        return children;
+    }
+    w->slot_stamp++;
+    for (uint32_t i = 0; i < n; i++) {
+        if (w->slot_stamps[slots[i]] != w->slot_stamp) {
+            w->slot_stamps[slots[i]] = w->slot_stamp;
+            w->slot_child[slots[i]] = children++;
+        }
+        plan[i] = w->slot_child[slots[i]];
+    }
+    return children;
+}
+
+/* "$<len>\r\n<bytes>\r\n" at out; returns the end. */
+static char *fanout_put_bulk(char *out, const char *data, uint32_t len)
+{
+    out += sprintf(out, "$%u\r\n", len);
+    memcpy(out, data, len);
+    out += len;
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+}
+
+/* One argument as it stands in the request: from its "$" to its line end. Arguments follow each
+ * other without gaps, so the header begins where the previous argument ended. */
+struct fanout_piece {
+    const char *data;
+    size_t len;
+};
+
+static struct fanout_piece fanout_piece(const char *request, const struct resp_args *args,
+                                        uint32_t first, uint32_t count)
+{
+    const struct resp_arg *before = &args->v[first - 1], *last = &args->v[first + count - 1];
+    struct fanout_piece piece;
+    piece.data = request + before->off + before->len + 2;
+    piece.len = last->off + last->len + 2 - (before->off + before->len + 2);
+    return piece;
+}
+
+/* Build and send child `index`: the command's name and the arguments of its keys. per_key: 1, or 2
+ * for MSET, whose values follow their keys. */
+static void fanout_send_child(struct worker *w, struct fanout *f, uint32_t index, uint16_t slot,
+                              const char *request, const struct resp_args *args,
+                              const struct command_keys *keys, uint32_t per_key)
+{
+    size_t size = 64 + args->v[0].len;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < keys->count; i++) {
+        if (f->plan[i] != index)
+            continue;
+        size += fanout_piece(request, args, keys->v[i], per_key).len;
+        count++;
+    }
+    struct chunk *chunk = chunk_alloc_size(&w->chunks, size);
+    char *out = chunk->data + sprintf(chunk->data, "*%u\r\n", 1 + count * per_key);
+    out = fanout_put_bulk(out, request + args->v[0].off, args->v[0].len);
+    for (uint32_t i = 0; i < keys->count; i++) {
+        if (f->plan[i] != index)
+            continue;
+        struct fanout_piece piece = fanout_piece(request, args, keys->v[i], per_key);
+        memcpy(out, piece.data, piece.len);
+        out += piece.len;
+    }
+    route_send(w, fanout_child(w, f, index, slot), chunk, chunk->data, (size_t)(out - chunk->data));
+    chunk_unref(&w->chunks, chunk);
+}
+
+void fanout_split(struct client *c, const struct command *cmd, char *request,
+                  const struct resp_args *args, const struct command_keys *keys,
+                  const uint16_t *slots)
+{
+    struct worker *w = c->worker;
+    uint32_t per_key = keys->count > 1 ? keys->v[1] - keys->v[0] : 1;
+    uint32_t *plan = memory_alloc(keys->count * sizeof *plan);
+    uint32_t children = fanout_group(w, slots, keys->count, plan);
+    struct fanout *f = fanout_new(c, cmd, children, keys->count);
+    memcpy(f->plan, plan, keys->count * sizeof *plan);
+    free(plan);
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < keys->count && next < children; i++)
+        if (f->plan[i] == next)
+            fanout_send_child(w, f, next++, slots[i], request, args, keys, per_key);
+}
+
+void fanout_all(struct client *c, const struct command *cmd, char *data, size_t len, void *state)
+{
+    struct worker *w = c->worker;
+    if (w->nshards == 0) {
+        free(state);
+        client_reply_error(c, "CLUSTERDOWN No master of the cluster is known yet");
+        return;
+    }
+    uint32_t children = w->nshards;
+    uint16_t *slots = memory_alloc(children * sizeof *slots);
+    for (uint32_t i = 0; i < children; i++)
+        slots[i] = w->shards[i].first_slot;
+    struct fanout *f = fanout_new(c, cmd, children, 0);
+    f->state = state;
+    for (uint32_t i = 0; i < children; i++)
+        route_send(w, fanout_child(w, f, i, slots[i]), NULL, data, len);
+    free(slots);
+}
+
+void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char *data, size_t len,
+                void *state)
+{
+    struct worker *w = c->worker;
+    struct fanout *f = fanout_new(c, cmd, 1, 0);
+    f->merge = COMMAND_MERGE_SPECIAL;
+    f->state = state;
+    route_send(w, fanout_child(w, f, 0, slot), NULL, data, len);
+}
+
+/* --- merging --- */
+
+/* The number of an integer reply or of an aggregate's header at the start of q, which is taken off.
+ */
+static bool fanout_take_number(struct worker *w, struct bufq *q, char *type, int64_t *value)
+{
+    char line[32];
+    size_t n = bufq_peek(q, line, sizeof line);
+    char *end = n > 3 ? memchr(line, '\r', n) : NULL;
+    if (!end || !resp_parse_int(line + 1, (size_t)(end - line - 1), value))
+        return false;
+    *type = line[0];
+    bufq_drop(&w->chunks, q, (size_t)(end - line) + 2);
+    return true;
+}
+
+/* Length of the first whole element of q. */
+static size_t fanout_element(const struct bufq *q)
+{
+    struct resp_reply_scan scan = {0};
+    size_t total = 0;
+    for (const struct seg *seg = q->head; seg; seg = seg->next) {
+        size_t used = 0;
+        enum resp_result result = resp_scan_reply(&scan, seg->data, seg->len, &used);
+        total += used;
+        if (result == RESP_COMPLETE)
+            return total;
+        if (result == RESP_ERROR || used < seg->len)
+            return 0;
+    }
+    return 0;
+}
+
+static void fanout_put_header(struct worker *w, struct bufq *out, char type, uint64_t n)
+{
+    char *p = bufq_reserve(&w->chunks, out, 32);
+    bufq_commit(out, (size_t)sprintf(p, "%c%llu\r\n", type, (unsigned long long)n));
+}
+
+/* MGET: each key's element, in the order of the keys. */
+static bool fanout_merge_keys(struct worker *w, struct fanout *f, struct bufq *out)
+{
+    uint32_t *per_child = memory_zalloc(f->children * sizeof *per_child);
+    bool good = true;
+    for (uint32_t i = 0; i < f->nplan; i++)
+        per_child[f->plan[i]]++;
+    for (uint32_t i = 0; i < f->children && good; i++) {
+        char type;
+        int64_t n;
+        good = fanout_take_number(w, &f->replies[i].q, &type, &n) && type == '*' &&
+               n == (int64_t)per_child[i];
+    }
+    fanout_put_header(w, out, '*', f->nplan);
+    for (uint32_t i = 0; i < f->nplan && good; i++) {
+        struct bufq *q = &f->replies[f->plan[i]].q;
+        /* The last one of a child is all that is left of its reply. */
+        bool last = per_child[f->plan[i]]-- == 1;
+        if (!last && q->head != q->tail)
+            bufq_flatten(&w->chunks, q);
+        size_t len = last ? q->len : fanout_element(q);
+        good = len > 0;
+        bufq_move(&w->chunks, out, q, len);
+    }
+    free(per_child);
+    return good;
+}
+
+static bool fanout_merge_concat(struct worker *w, struct fanout *f, struct bufq *out)
+{
+    uint64_t total = 0;
+    char first = 0;
+    for (uint32_t i = 0; i < f->children; i++) {
+        char type;
+        int64_t n;
+        if (!fanout_take_number(w, &f->replies[i].q, &type, &n))
+            return false;
+        if (i == 0)
+            first = type;
+        if (type != first || (type != '*' && type != '%' && type != '~'))
+            return false;
+        total += n > 0 ? (uint64_t)n : 0;
+    }
+    fanout_put_header(w, out, first, total);
+    for (uint32_t i = 0; i < f->children; i++)
+        bufq_splice(out, &f->replies[i].q);
+    return true;
+}
+
+static int64_t fanout_fold(uint8_t merge, int64_t a, int64_t b)
+{
+    switch (merge) {
+    case COMMAND_MERGE_SUM:
+        return a + b;
+    case COMMAND_MERGE_MIN:
+        return a < b ? a : b;
+    case COMMAND_MERGE_MAX:
+        return a > b ? a : b;
+    case COMMAND_MERGE_AND:
+        return a && b;
+    case COMMAND_MERGE_OR:
+        return a || b;
+    default:
+        return a;
+    }
+}
+
+/* Integers, or arrays of integers element by element. */
+static bool fanout_merge_numbers(struct worker *w, struct fanout *f, struct bufq *out)
+{
+    char type, other;
+    int64_t n, m, elements = 1;
+    bool array = false;
+    for (uint32_t i = 0; i < f->children; i++) {
+        char head;
+        if (bufq_peek(&f->replies[i].q, &head, 1) != 1)
+            return false;
+        if (i == 0)
+            array = head == '*';
+        if ((head == '*') != array)
+            return false;
+        if (array &&
+            (!fanout_take_number(w, &f->replies[i].q, &head, &m) || (i > 0 && m != elements)))
+            return false;
+        if (array)
+            elements = m;
+    }
+    if (array)
+        fanout_put_header(w, out, '*', elements < 0 ? 0 : (uint64_t)elements);
+    for (int64_t e = 0; e < elements; e++) {
+        if (!fanout_take_number(w, &f->replies[0].q, &type, &n) || type != ':')
+            return false;
+        for (uint32_t i = 1; i < f->children; i++) {
+            if (!fanout_take_number(w, &f->replies[i].q, &other, &m) || other != ':')
+                return false;
+            n = fanout_fold(f->merge, n, m);
+        }
+        char *p = bufq_reserve(&w->chunks, out, 32);
+        bufq_commit(out, (size_t)sprintf(p, ":%lld\r\n", (long long)n));
+    }
+    return true;
+}
+
+static bool fanout_merge(struct worker *w, struct fanout *f, struct bufq *out)
+{
+    switch ((enum command_merge)f->merge) {
+    case COMMAND_MERGE_KEYS:
+        return fanout_merge_keys(w, f, out);
+    case COMMAND_MERGE_CONCAT:
+        return fanout_merge_concat(w, f, out);
+    case COMMAND_MERGE_SUM:
+    case COMMAND_MERGE_MIN:
+    case COMMAND_MERGE_MAX:
+    case COMMAND_MERGE_AND:
+        return fanout_merge_numbers(w, f, out);
+    case COMMAND_MERGE_OR:
+    case COMMAND_MERGE_FIRST:
+        for (uint32_t i = 0; i < f->children && !out->head; i++)
+            bufq_splice(out, &f->replies[i].q);
+        return true;
+    case COMMAND_MERGE_SPECIAL:
+        combine_special(w, f, out);
+        return true;
+    }
+    return false;
+}
+
+/* --- completion --- */
+
+static void fanout_finish(struct worker *w, struct fanout *f)
+{
+    struct request *parent = f->parent;
+    struct bufq out = {0};
+    static const char mismatch[] = "-ERR nodes of the cluster gave replies of different shapes\r\n";
+    if (parent->client) {
+        if (f->failure)
+            bufq_append(&w->chunks, &out, f->failure, f->failure_len);
+        else if (!fanout_merge(w, f, &out)) {
+            bufq_clear(&w->chunks, &out);
+            bufq_append(&w->chunks, &out, mismatch, sizeof mismatch - 1);
+        }
+        if (f->failure)
+            counters_add(&w->counters, COUNTER_errors, 1);
+        if (!(parent->flags & REQUEST_NOREPLY))
+            bufq_splice(&parent->reply, &out);
+    }
+    bufq_clear(&w->chunks, &out);
+    /* One key's share: the window counts a parent as that many replies. */
+    parent->reply_len = parent->reply.len / (f->nplan ? f->nplan : f->children);
+    parent->fanout = NULL;
+    fanout_free(w, f);
+    client_finish(w, parent);
+}
+
+/* COMMAND_MERGE_OR: one success is enough (SCRIPT KILL: only one node runs a script). */
+static void fanout_excuse_failure(struct fanout *f)
+{
+    bool success = false;
+    for (uint32_t i = 0; i < f->children; i++)
+        success = success || f->replies[i].q.head;
+    if (!success)
+        return;
+    free(f->failure);
+    f->failure = NULL;
+}
+
+static void fanout_child_done(struct worker *w, struct request *child)
+{
+    struct fanout *f = child->fanout;
+    request_free(w, child);
+    if (--f->missing > 0)
+        return;
+    if (f->failure && f->merge == COMMAND_MERGE_OR)
+        fanout_excuse_failure(f);
+    fanout_finish(w, f);
+}
+
+static void fanout_note_failure(struct fanout *f, const char *line, size_t len)
+{
+    if (f->failure)
+        return;
+    f->failure = memory_alloc(len);
+    memcpy(f->failure, line, len);
+    f->failure_len = len;
+}
+
+void fanout_on_part(struct worker *w, struct request *child, struct chunk *chunk, char *data,
+                    size_t len)
+{
+    request_hold(w, child, chunk, data, len);
+}
+
+void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chunk, char *data,
+                     size_t len)
+{
+    struct fanout *f = child->fanout;
+    struct bufq *q = &f->replies[child->child].q;
+    if (*data == '-' && !request_held(child)) {
+        fanout_note_failure(f, data, len);
+    } else if (f->parent->client) {
+        if (request_held(child)) {
+            request_hold(w, child, chunk, data, len);
+            bufq_splice(q, &child->reply);
+        } else if (chunk) {
+            bufq_append_from(&w->chunks, q, chunk, data, len);
+        } else {
+            bufq_append(&w->chunks, q, data, len);
+        }
+    }
+    fanout_child_done(w, child);
+}
+
+void fanout_on_failure(struct worker *w, struct request *child, const char *text)
+{
+    char line[512];
+    int len = snprintf(line, sizeof line, "-%s\r\n", text);
+    fanout_note_failure(child->fanout, line,
+                        (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
+    fanout_child_done(w, child);
+}

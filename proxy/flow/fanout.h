@@ -1,0 +1,59 @@
+/* fanout: one request that becomes several, and several replies that become one.
+ *
+ *   parent on the client's FIFO
+ *     |-- child 0 -> node A   reply held in the child's place
+ *     |-- child 1 -> node B
+ *     '-- child 2 -> node A   when all are there: merged into the parent's reply */
+#ifndef SLOTWAY_FLOW_FANOUT_H
+#define SLOTWAY_FLOW_FANOUT_H
+
+#include "flow/request.h"
+#include "resp/command.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct client;
+struct worker;
+
+/* A child's reply once it is complete. */
+struct fanout_reply {
+    struct bufq q;
+    uint16_t slot; /* the slot that the child was sent by */
+};
+
+struct fanout {
+    struct request *parent;
+    uint8_t merge; /* enum command_merge */
+    uint8_t local; /* enum command_local: code of a special merge */
+    uint32_t children;
+    uint32_t missing; /* replies still to come */
+    uint32_t nplan;   /* keys of the request, for COMMAND_MERGE_KEYS */
+    uint32_t *plan;   /* key -> child */
+    struct fanout_reply *replies;
+    char *failure; /* the first error line ("-ERR …\r\n"), NULL: none */
+    size_t failure_len;
+    void *state; /* for special merges: freed with free() */
+};
+
+/* MGET, MSET, DEL …: keys (their positions in args) in more than one slot. slots: of each key. */
+void fanout_split(struct client *c, const struct command *cmd, char *request,
+                  const struct resp_args *args, const struct command_keys *keys,
+                  const uint16_t *slots);
+
+/* The same bytes to every master. With no master known the client gets an error. state: see above,
+ * owned by the fan-out from now on. */
+void fanout_all(struct client *c, const struct command *cmd, char *data, size_t len, void *state);
+
+/* One child to the shard that owns `slot`, whose reply a special merge rewrites. */
+void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char *data, size_t len,
+                void *state);
+
+/* --- called by backends and the router --- */
+void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chunk, char *data,
+                     size_t len);
+void fanout_on_part(struct worker *w, struct request *child, struct chunk *chunk, char *data,
+                    size_t len);
+/* An error of slotway's own instead of a reply. */
+void fanout_on_failure(struct worker *w, struct request *child, const char *text);
+
+#endif

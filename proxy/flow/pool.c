@@ -1,0 +1,170 @@
+/* pool: the connections of one worker to one node, and when to try again after one was lost.
+ * Follows the topology: a vanished node's pool is closed when idle, a demoted one's in-flight
+ * requests are given little time. */
+#include "flow/pool.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "flow/backend.h"
+#include "flow/worker.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Pauses between connects to a node that refuses them, µs. */
+#define POOL_RETRY_FIRST 10000
+#define POOL_RETRY_MOST  200000
+/* A node that has just lost its slots but is alive answers what it was asked within this time, µs;
+ * what is still unanswered then would be answered by a node that may not know of its demotion. */
+#define POOL_DEMOTED_GRACE 250000
+
+static struct pool *pool_new(struct worker *w, uint16_t node)
+{
+    struct pool *pool = memory_zalloc(sizeof *pool);
+    pool->worker = w;
+    pool->node = node;
+    return pool;
+}
+
+static unsigned pool_width(const struct pool *pool, enum pool_kind kind)
+{
+    unsigned n = pool->worker->config->connections_per_node;
+    if (kind == POOL_BULK || n == 0)
+        return 1;
+    return n > POOL_MAX_SHARED ? POOL_MAX_SHARED : n;
+}
+
+struct backend *pool_get_slow(struct pool *pool, enum pool_kind kind, uint64_t hash)
+{
+    unsigned at = (unsigned)(hash % pool_width(pool, kind));
+    if (pool->flags & POOL_UNFIT)
+        return NULL;
+    if (pool->backends[kind][at])
+        return pool->backends[kind][at];
+    if (pool->gone || !pool->addrlen || pool->retry_at > pool->worker->now)
+        return NULL;
+    struct backend *b = backend_open(pool, kind, at);
+    if (!b) {
+        log_limited(LOG_LEVEL_WARNING, "Can't connect to node %s:%u: %s", pool->host, pool->port,
+                    strerror(errno));
+        pool_on_lost(pool, false);
+        worker_hint(pool->worker);
+    }
+    return b;
+}
+
+void pool_on_lost(struct pool *pool, bool was_ready)
+{
+    if (was_ready && pool->failures == 0)
+        return; /* a connection that had worked is opened again at once */
+    uint64_t pause = POOL_RETRY_FIRST << (pool->failures < 5 ? pool->failures : 5);
+    pool->failures++;
+    pool->retry_at = pool->worker->now + (pause < POOL_RETRY_MOST ? pause : POOL_RETRY_MOST);
+}
+
+static void pool_fail_all(struct pool *pool, const char *why)
+{
+    for (int kind = 0; kind < POOL_KINDS; kind++)
+        for (int i = 0; i < POOL_MAX_SHARED; i++)
+            if (pool->backends[kind][i])
+                backend_fail(pool->backends[kind][i], why);
+}
+
+/* Take over what the topology says of one node. */
+static void pool_follow(struct pool *pool, const struct topology_node *node)
+{
+    bool moved = pool->addrlen != node->addrlen ||
+                 memcmp(&pool->addr, &node->addr, node->addrlen) != 0;
+    uint32_t before = pool->flags;
+    bool had_slots = pool->has_slots;
+    pool->addr = node->addr;
+    pool->addrlen = node->addrlen;
+    snprintf(pool->host, sizeof pool->host, "%s", node->host);
+    pool->port = node->port;
+    pool->flags = node->flags;
+    pool->gone = false;
+    pool->has_slots = node->slots > 0;
+    if (had_slots && !pool->has_slots)
+        pool->demoted = pool->worker->now;
+    if (pool->has_slots)
+        pool->demoted = 0;
+    if (moved || ((before & POOL_UNFIT) && !(node->flags & POOL_UNFIT)))
+        pool->retry_at = 0;
+    if (moved)
+        pool_fail_all(pool, "the node has moved to another address");
+    else if (pool->demoted && (node->flags & (POOL_UNFIT | TOPOLOGY_PFAIL)))
+        pool_fail_all(pool, "the node has lost its slots and does not answer");
+}
+
+void pool_update(struct worker *w, const struct topology *t)
+{
+    bool seen[TOPOLOGY_MAX_NODES] = {false};
+    for (uint16_t i = 0; i < t->nnodes; i++) {
+        uint16_t index = t->nodes[i].index;
+        seen[index] = true;
+        if (!w->pools[index])
+            w->pools[index] = pool_new(w, index);
+        pool_follow(w->pools[index], &t->nodes[i]);
+    }
+    for (unsigned i = 0; i < TOPOLOGY_MAX_NODES; i++) {
+        if (w->pools[i] && !seen[i] && !w->pools[i]->gone) {
+            w->pools[i]->gone = true;
+            w->pools[i]->demoted = w->now;
+        }
+    }
+}
+
+/* Why this connection can not stay, NULL: it can. */
+static const char *pool_complaint(const struct pool *pool, const struct backend *b)
+{
+    const struct config *config = pool->worker->config;
+    uint64_t now = pool->worker->now;
+    if (b->state != BACKEND_READY && now - b->opened > config->connect_timeout * 1000ull)
+        return "connect-timeout";
+    if (b->in_flight == 0)
+        return NULL;
+    if (pool->demoted && b->kind != POOL_REPLICA && now - pool->demoted > POOL_DEMOTED_GRACE)
+        return "the node has lost its slots and owes replies";
+    if (config->backend_timeout && now - b->heard > config->backend_timeout * 1000ull)
+        return "backend-timeout";
+    return NULL;
+}
+
+static void pool_check_one(struct pool *pool)
+{
+    bool idle = true;
+    for (int kind = 0; kind < POOL_KINDS; kind++) {
+        for (int i = 0; i < POOL_MAX_SHARED; i++) {
+            struct backend *b = pool->backends[kind][i];
+            if (!b)
+                continue;
+            const char *why = pool_complaint(pool, b);
+            if (why)
+                backend_fail(b, why);
+            else if (pool->gone && b->in_flight == 0)
+                backend_close(b);
+            idle = idle && !pool->backends[kind][i];
+        }
+    }
+    if (pool->gone && idle) {
+        pool->worker->pools[pool->node] = NULL;
+        free(pool);
+    }
+}
+
+void pool_check(struct worker *w)
+{
+    for (unsigned i = 0; i < TOPOLOGY_MAX_NODES; i++)
+        if (w->pools[i])
+            pool_check_one(w->pools[i]);
+}
+
+void pool_close_all(struct worker *w)
+{
+    for (unsigned i = 0; i < TOPOLOGY_MAX_NODES; i++) {
+        if (!w->pools[i])
+            continue;
+        pool_fail_all(w->pools[i], "slotway stops");
+        free(w->pools[i]);
+        w->pools[i] = NULL;
+    }
+}

@@ -1,0 +1,50 @@
+/* request: one command on its way to a node and its reply on the way back.
+ * Allocation, and the reply that is held until its turn. */
+#include "flow/request.h"
+#include "flow/worker.h"
+#include <stddef.h>
+
+struct request *request_new(struct worker *w, struct client *c, const struct command *cmd)
+{
+    struct request *r = slab_alloc(&w->requests);
+    memset(r, 0, offsetof(struct request, inline_reply));
+    r->client = c;
+    r->cmd = cmd;
+    r->started = w->now;
+    r->slot = SLOT_NONE;
+    r->target = NODE_NONE;
+    return r;
+}
+
+void request_free(struct worker *w, struct request *r)
+{
+    if (r->reply.head)
+        bufq_clear(&w->chunks, &r->reply);
+    if (r->data.head)
+        bufq_clear(&w->chunks, &r->data);
+    slab_free(&w->requests, r);
+}
+
+void request_hold(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len)
+{
+    if (!r->reply.head && r->inline_len + len <= REQUEST_INLINE) {
+        memcpy(r->inline_reply + r->inline_len, data, len);
+        r->inline_len = (uint8_t)(r->inline_len + len);
+        return;
+    }
+    if (r->inline_len) {
+        bufq_append(&w->chunks, &r->reply, r->inline_reply, r->inline_len);
+        r->inline_len = 0;
+    }
+    if (chunk)
+        bufq_append_from(&w->chunks, &r->reply, chunk, data, len);
+    else
+        bufq_append(&w->chunks, &r->reply, data, len);
+}
+
+void request_forget_reply(struct worker *w, struct request *r)
+{
+    r->inline_len = 0;
+    r->reply_len = 0;
+    bufq_clear(&w->chunks, &r->reply);
+}

@@ -1,0 +1,92 @@
+/* request: one command on its way from a client to a node and its reply on the way back.
+ *
+ * It sits on at most two lists, and which ones is its state:
+ *   client's FIFO (client_next)    in the order in which replies are due
+ *   backend's FIFO (backend_next)  awaiting its reply; or the worker's list of parked requests
+ * A request whose client is gone stays on its backend's FIFO as a placeholder that swallows the
+ * reply. One that is on neither list is freed.
+ *
+ * The bytes of a request in flight stand in its backend's output queue, which retains them; those
+ * of a parked one in `data`. */
+#ifndef SLOTWAY_FLOW_REQUEST_H
+#define SLOTWAY_FLOW_REQUEST_H
+
+#include "base/chunk.h"
+#include "resp/command.h"
+#include <stdint.h>
+
+struct client;
+struct backend;
+struct fanout;
+struct worker;
+
+#define REQUEST_DONE        (1u << 0) /* its reply is complete */
+#define REQUEST_COMMITTED   (1u << 1) /* part of its reply went to the client: no way back */
+#define REQUEST_NOREPLY     (1u << 2) /* CLIENT REPLY OFF or SKIP: swallow the reply */
+#define REQUEST_READONLY    (1u << 3) /* may be sent twice */
+#define REQUEST_MASTER_ONLY (1u << 4) /* a replica could not serve it: ask the master */
+#define REQUEST_REPLICA     (1u << 5) /* a replica may serve it */
+#define REQUEST_INTERNAL    (1u << 6) /* handshake of a backend: no client, no retry */
+#define REQUEST_LOADED      (1u << 7) /* its script was loaded for it already */
+#define REQUEST_PARKED      (1u << 8)
+#define REQUEST_BULK        (1u << 9)  /* so large that it travels on the bulk connection */
+#define REQUEST_LOCAL       (1u << 10) /* waits for an answer from slotway itself, not from a node */
+#define REQUEST_CHILD       (1u << 11) /* part of a split or fanned-out request */
+
+/* Why a request waits: chooses the limit of its wait and the error at its end. */
+enum request_cause {
+    REQUEST_CAUSE_NONE,
+    REQUEST_CAUSE_NO_NODE,    /* its slot has no node, or the node does not answer */
+    REQUEST_CAUSE_REDIRECTED, /* MOVED or ASK from node to node */
+    REQUEST_CAUSE_TRYAGAIN,
+    REQUEST_CAUSE_CLUSTERDOWN,
+    REQUEST_CAUSE_LOADING,
+    REQUEST_CAUSE_MASTERDOWN,
+    REQUEST_CAUSE_READONLY, /* sent to a replica: the map is behind */
+    REQUEST_CAUSE_COUNT
+};
+
+#define REQUEST_INLINE 88 /* replies up to this size are held in the request itself */
+
+struct request {
+    struct request *client_next;
+    struct request *backend_next;
+    struct client *client;
+    struct backend *backend;   /* in flight there, else NULL */
+    const struct command *cmd; /* NULL for internal ones */
+    struct fanout *fanout;     /* of a parent and of each of its children, else NULL */
+    uint64_t started;          /* µs, worker's clock */
+    uint64_t held_since;       /* µs; 0: never waited */
+    uint64_t retry_at;         /* µs; parked: not before */
+    size_t len;                /* bytes in the backend's queue, prefix included */
+    size_t reply_len;          /* bytes of the reply so far */
+    struct bufq reply;         /* a reply that waits for its turn, if not in inline_reply */
+    struct bufq data;          /* bytes of a parked request */
+    uint32_t cost;             /* what it counts in its client's window, bytes */
+    uint32_t child;            /* index among its siblings */
+    uint32_t prefix; /* bytes before the request proper (ASKING …) in the backend's queue */
+    uint16_t flags;
+    uint16_t slot;   /* SLOT_NONE: any master */
+    uint16_t target; /* ASK or MOVED named this node, else NODE_NONE */
+    uint8_t skip;    /* replies to swallow before its own */
+    uint8_t tries;   /* refusals so far, up to 255 */
+    uint8_t cause;   /* enum request_cause */
+    uint8_t inline_len;
+    char inline_reply[REQUEST_INLINE];
+};
+
+struct request *request_new(struct worker *w, struct client *c, const struct command *cmd);
+/* On neither list any more. */
+void request_free(struct worker *w, struct request *r);
+
+/* Keep a complete or partial reply until its turn. chunk: what data lies in. */
+void request_hold(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len);
+/* Bytes held. */
+static inline size_t request_held(const struct request *r)
+{
+    return r->inline_len + r->reply.len;
+}
+/* Forget what is held: it will be asked for again. */
+void request_forget_reply(struct worker *w, struct request *r);
+
+#endif

@@ -1,0 +1,505 @@
+/* route: which node a request goes to, and what becomes of it when that node sends it elsewhere,
+ * can not serve it now, or dies.
+ *
+ *   route_send -> backend -> reply
+ *        |           | MOVED, ASK: sent to the node named        (route_on_refusal)
+ *        |           | TRYAGAIN, CLUSTERDOWN, LOADING …: parked  (route_park)
+ *        |           ' connection lost: parked, or an error      (route_on_lost)
+ *        ' no node: parked
+ *   parked -> r -> r -> r   tried again in this order when something changed or their time has come
+ *
+ * Order: a client one of whose requests was redirected or parked issues nothing new until its FIFO
+ * is empty (CLIENT_BARRIER); of several that wait, a later one is never sent before an earlier one.
+ * The same barrier is put up when the map changes under requests in flight, because those on the
+ * way to the old owner will come back. */
+#define _GNU_SOURCE
+#include "flow/route.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "cluster/discovery.h"
+#include "flow/backend.h"
+#include "flow/client.h"
+#include "flow/fanout.h"
+#include "flow/pool.h"
+#include "flow/script.h"
+#include "flow/worker.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define ROUTE_ASKING     "*1\r\n$6\r\nASKING\r\n"
+#define ROUTE_ASKING_LEN (sizeof ROUTE_ASKING - 1)
+/* Redirects followed at once; from then on with a pause. */
+#define ROUTE_QUICK_TRIES 5
+/* Pause before a refused request is tried again, µs. */
+#define ROUTE_PAUSE 10000
+
+#define ROUTE_MAYBE                                                                                \
+    "ERR connection to the node was lost: the command may or may not have been executed"
+
+/* What a wait is limited by and how it ends, for each cause. */
+static const struct {
+    bool failover; /* failover-timeout; else redirect-timeout */
+    const char *text;
+} route_causes[REQUEST_CAUSE_COUNT] = {
+    [REQUEST_CAUSE_NO_NODE] = {true, "CLUSTERDOWN No node of the cluster answers for this slot"},
+    [REQUEST_CAUSE_REDIRECTED] = {false, "CLUSTERDOWN Nodes redirect this slot to each other"},
+    [REQUEST_CAUSE_TRYAGAIN] = {false, "TRYAGAIN Multiple keys request during rehashing of slot"},
+    [REQUEST_CAUSE_CLUSTERDOWN] = {true, "CLUSTERDOWN The cluster is down"},
+    [REQUEST_CAUSE_LOADING] = {true, "LOADING Redis is loading the dataset in memory"},
+    [REQUEST_CAUSE_MASTERDOWN] = {true, "MASTERDOWN Link with MASTER is down and "
+                                        "replica-serve-stale-data is set to 'no'."},
+    [REQUEST_CAUSE_READONLY] = {true, "READONLY You can't write against a read only replica."},
+};
+
+/* The refusals that say that nothing was executed. */
+static const struct {
+    const char *prefix;
+    uint8_t len;
+    uint8_t cause;
+} route_refusals[] = {
+    {"-MOVED ", 7, REQUEST_CAUSE_REDIRECTED},   {"-ASK ", 5, REQUEST_CAUSE_REDIRECTED},
+    {"-TRYAGAIN ", 10, REQUEST_CAUSE_TRYAGAIN}, {"-CLUSTERDOWN ", 13, REQUEST_CAUSE_CLUSTERDOWN},
+    {"-LOADING ", 9, REQUEST_CAUSE_LOADING},    {"-MASTERDOWN ", 12, REQUEST_CAUSE_MASTERDOWN},
+    {"-READONLY ", 10, REQUEST_CAUSE_READONLY}, {"-NOSCRIPT ", 10, REQUEST_CAUSE_NONE},
+};
+
+static struct client *route_client(const struct request *r)
+{
+    return r->fanout ? r->fanout->parent->client : r->client;
+}
+
+/* --- choosing --- */
+
+static bool route_is_fit(const struct worker *w, uint16_t node)
+{
+    const struct pool *pool = w->pools[node];
+    return pool &&
+           !(pool->flags & (POOL_UNFIT | TOPOLOGY_LAGGING | TOPOLOGY_LOADING | TOPOLOGY_PFAIL));
+}
+
+/* A replica that may serve r, NULL: none; then the master does. One client keeps to one replica, so
+ * that it does not go back in time from read to read. */
+static struct backend *route_pick_replica(struct worker *w, const struct request *r, uint64_t hash)
+{
+    const struct worker_shard *shard = worker_shard_of(w, r->slot);
+    if (!shard || shard->nreplicas == 0)
+        return NULL;
+    uint32_t choices = shard->nreplicas;
+    if (w->config->read_from == CONFIG_READ_NEAREST)
+        choices++; /* the master is one of them */
+    for (uint32_t i = 0; i < choices; i++) {
+        uint32_t at = (uint32_t)((hash + i) % choices);
+        if (at == shard->nreplicas)
+            return NULL;
+        uint16_t node = shard->replicas[at];
+        if (!route_is_fit(w, node))
+            continue;
+        struct backend *b = pool_get(w->pools[node], POOL_REPLICA, hash,
+                                     w->config->connections_per_node);
+        if (b)
+            return b;
+    }
+    return NULL;
+}
+
+/* For requests without keys: one client keeps to one master while that one is well. */
+static uint16_t route_any_node(const struct worker *w, uint64_t hash)
+{
+    for (uint32_t i = 0; i < w->nshards; i++) {
+        const struct worker_shard *shard = &w->shards[(hash + i) % w->nshards];
+        if (route_is_fit(w, shard->master))
+            return shard->master;
+    }
+    return w->nshards ? w->shards[hash % w->nshards].master : NODE_NONE;
+}
+
+static struct backend *route_pick(struct worker *w, struct request *r)
+{
+    const struct client *c = route_client(r);
+    uint64_t hash = c ? c->id : 0;
+    if ((r->flags & (REQUEST_REPLICA | REQUEST_MASTER_ONLY)) == REQUEST_REPLICA &&
+        r->slot != SLOT_NONE && r->target == NODE_NONE) {
+        struct backend *b = route_pick_replica(w, r, hash);
+        if (b) {
+            counters_add(&w->counters, COUNTER_replica_reads, 1);
+            return b;
+        }
+    }
+    uint16_t node = r->target;
+    if (node == NODE_NONE)
+        node = r->slot == SLOT_NONE ? route_any_node(w, hash) : w->slot_node[r->slot];
+    if (node == NODE_NONE || !w->pools[node])
+        return NULL;
+    return pool_get(w->pools[node], r->flags & REQUEST_BULK ? POOL_BULK : POOL_MASTER, hash,
+                    w->config->connections_per_node);
+}
+
+void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len)
+{
+    struct backend *b = route_pick(w, r);
+    if (b) {
+        backend_send(b, r, chunk, data, len);
+        return;
+    }
+    if (chunk)
+        bufq_append_from(&w->chunks, &r->data, chunk, data, len);
+    else
+        bufq_append(&w->chunks, &r->data, data, len);
+    worker_hint(w);
+    route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
+}
+
+/* --- parking --- */
+
+static void route_fail(struct worker *w, struct request *r, const char *text)
+{
+    bufq_clear(&w->chunks, &r->data);
+    client_fail(w, r, text);
+}
+
+static void route_append_parked(struct worker *w, struct request *r)
+{
+    r->backend_next = NULL;
+    if (w->parked_tail)
+        w->parked_tail->backend_next = r;
+    else
+        w->parked = r;
+    w->parked_tail = r;
+}
+
+static void route_count_parked(struct worker *w, const struct request *r, int sign)
+{
+    struct client *c = route_client(r);
+    size_t bytes = r->data.len + sizeof *r;
+    w->nparked += (uint32_t)sign;
+    w->parked_bytes += sign > 0 ? bytes : -bytes;
+    counters_add(&w->counters, COUNTER_waiting, (uint64_t)(int64_t)sign);
+    counters_add(&w->counters, COUNTER_waiting_bytes, sign > 0 ? bytes : -bytes);
+    if (c)
+        c->parked += (uint32_t)sign;
+}
+
+void route_park(struct worker *w, struct request *r, enum request_cause cause, uint64_t delay)
+{
+    const struct config *config = w->config;
+    struct client *c = route_client(r);
+    if (c)
+        c->flags |= CLIENT_BARRIER;
+    r->cause = (uint8_t)cause;
+    r->retry_at = w->now + delay;
+    if (!r->held_since)
+        r->held_since = w->now;
+    if (w->nparked >= config->max_waiting_requests / w->process->nworkers + 1 ||
+        w->parked_bytes + r->data.len > config->max_waiting_memory / w->process->nworkers) {
+        counters_add(&w->counters, COUNTER_waiting_refused, 1);
+        route_fail(w, r, "CLUSTERDOWN Too many requests wait for nodes of the cluster");
+        return;
+    }
+    r->flags |= REQUEST_PARKED;
+    route_count_parked(w, r, 1);
+    route_append_parked(w, r);
+    if (delay == 0)
+        w->drive_wanted = true;
+    if (!ev_is_active(&w->drive_timer))
+        ev_timer_again(w->loop, &w->drive_timer);
+}
+
+static void route_unpark(struct worker *w, struct request *r)
+{
+    route_count_parked(w, r, -1);
+    r->flags &= (uint16_t)~REQUEST_PARKED;
+    r->backend_next = NULL;
+}
+
+/* Send the bytes of r->data, with what has to go before them. */
+static void route_send_held(struct worker *w, struct request *r, struct backend *b,
+                            struct bufq *prefix, uint8_t skip)
+{
+    if (r->target != NODE_NONE) {
+        bufq_append(&w->chunks, prefix, ROUTE_ASKING, ROUTE_ASKING_LEN);
+        skip++;
+        r->target = NODE_NONE;
+    }
+    backend_send_parked(b, r, prefix->len ? prefix : NULL, skip);
+}
+
+static bool route_is_expired(const struct worker *w, const struct request *r)
+{
+    const struct config *config = w->config;
+    uint64_t limit = route_causes[r->cause].failover ? config->failover_timeout
+                                                     : config->redirect_timeout;
+    return w->now - r->held_since >= limit * 1000;
+}
+
+void route_drive(struct worker *w)
+{
+    struct request *list = w->parked;
+    w->parked = w->parked_tail = NULL;
+    w->drive_wanted = false;
+    w->drive_turn++;
+    while (list) {
+        struct request *r = list;
+        list = r->backend_next;
+        struct client *c = route_client(r);
+        struct backend *b = NULL;
+        if (route_is_expired(w, r)) {
+            route_unpark(w, r);
+            counters_add(&w->counters, COUNTER_waiting_expired, 1);
+            route_fail(w, r, route_causes[r->cause].text);
+            continue;
+        }
+        if (r->retry_at <= w->now && !(c && c->drive_turn == w->drive_turn))
+            b = route_pick(w, r);
+        if (b) {
+            struct bufq prefix = {0};
+            route_unpark(w, r);
+            route_send_held(w, r, b, &prefix, 0);
+            continue;
+        }
+        if (c)
+            c->drive_turn = w->drive_turn;
+        route_append_parked(w, r);
+    }
+    if (!w->parked)
+        ev_timer_stop(w->loop, &w->drive_timer);
+}
+
+/* --- refusals --- */
+
+static int route_refusal(const char *line, size_t len)
+{
+    for (size_t i = 0; i < sizeof route_refusals / sizeof route_refusals[0]; i++)
+        if (len > route_refusals[i].len &&
+            memcmp(line, route_refusals[i].prefix, route_refusals[i].len) == 0)
+            return (int)i;
+    return -1;
+}
+
+bool route_is_refusal(const struct request *r, const char *line, size_t len)
+{
+    int which = route_refusal(line, len);
+    if (which < 0)
+        return false;
+    if (route_refusals[which].cause == REQUEST_CAUSE_NONE)
+        return r->cmd && (r->cmd->flags & COMMAND_SCRIPT) && !(r->flags & REQUEST_LOADED);
+    return true;
+}
+
+/* The order of requests that are in flight to the old owner of a slot: nothing new overtakes them.
+ */
+static void route_raise_barriers(struct worker *w)
+{
+    for (struct client *c = w->clients; c; c = c->next)
+        if (c->head)
+            c->flags |= CLIENT_BARRIER;
+}
+
+/* The node that "MOVED 1234 host:port" names: its stable index, or NODE_NONE. */
+static uint16_t route_parse_target(const struct worker *w, const struct backend *b,
+                                   const char *line, size_t len, int64_t *slot)
+{
+    const char *end = line + len - 2;
+    const char *p = memchr(line, ' ', len);
+    const char *space = p ? memchr(p + 1, ' ', (size_t)(end - p - 1)) : NULL;
+    const char *colon = space ? memrchr(space, ':', (size_t)(end - space)) : NULL;
+    int64_t port;
+    if (!colon || !resp_parse_int(p + 1, (size_t)(space - p - 1), slot) ||
+        !resp_parse_int(colon + 1, (size_t)(end - colon - 1), &port) || port < 1 || port > 65535)
+        return NODE_NONE;
+    uint16_t at = topology_find_address(w->topology, space + 1, (size_t)(colon - space - 1),
+                                        (uint16_t)port, b->pool->host);
+    return at == TOPOLOGY_NO_NODE ? NODE_NONE : w->topology->nodes[at].index;
+}
+
+/* Send again at once what a node refused; behind what waits of the same client. */
+static void route_again(struct worker *w, struct request *r, enum request_cause cause)
+{
+    struct client *c = route_client(r);
+    struct bufq prefix = {0};
+    if (c)
+        c->flags |= CLIENT_BARRIER;
+    if (!r->held_since)
+        r->held_since = w->now;
+    if ((c && c->parked) || r->tries > ROUTE_QUICK_TRIES) {
+        route_park(w, r, cause, r->tries > ROUTE_QUICK_TRIES ? ROUTE_PAUSE : 0);
+        return;
+    }
+    struct backend *b = route_pick(w, r);
+    if (b)
+        route_send_held(w, r, b, &prefix, 0);
+    else
+        route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
+}
+
+static void route_on_moved(struct worker *w, struct request *r, const struct backend *b,
+                           const char *line, size_t len)
+{
+    int64_t slot = -1;
+    uint16_t node = route_parse_target(w, b, line, len, &slot);
+    counters_add(&w->counters, COUNTER_redirects_moved, 1);
+    if (node == NODE_NONE || slot != r->slot) {
+        route_park(w, r, REQUEST_CAUSE_REDIRECTED, ROUTE_PAUSE);
+        return;
+    }
+    if (w->slot_node[slot] != node) {
+        w->slot_node[slot] = node;
+        route_raise_barriers(w);
+    }
+    route_again(w, r, REQUEST_CAUSE_REDIRECTED);
+}
+
+static void route_on_ask(struct worker *w, struct request *r, const struct backend *b,
+                         const char *line, size_t len)
+{
+    int64_t slot = -1;
+    uint16_t node = route_parse_target(w, b, line, len, &slot);
+    counters_add(&w->counters, COUNTER_redirects_ask, 1);
+    if (node == NODE_NONE || slot != r->slot) {
+        route_park(w, r, REQUEST_CAUSE_REDIRECTED, ROUTE_PAUSE);
+        return;
+    }
+    r->target = node;
+    route_again(w, r, REQUEST_CAUSE_REDIRECTED);
+}
+
+/* The reply is an error after all. */
+static void route_give_up(struct worker *w, struct request *r, const char *line, size_t len)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "%.*s", (int)(len - 3), line + 1);
+    route_fail(w, r, text);
+}
+
+/* A node does not know the script of r: give it the script, then the request again. */
+static void route_on_noscript(struct worker *w, struct request *r, const char *line, size_t len)
+{
+    struct bufq prefix = {0};
+    size_t size = r->data.len;
+    struct client *c = route_client(r);
+    r->flags |= REQUEST_LOADED;
+    if (!script_append_load(w, bufq_flatten(&w->chunks, &r->data), size, &prefix)) {
+        route_give_up(w, r, line, len);
+        return;
+    }
+    struct backend *b = c && c->parked ? NULL : route_pick(w, r);
+    counters_add(&w->counters, COUNTER_scripts_loaded, 1);
+    if (b) {
+        if (c)
+            c->flags |= CLIENT_BARRIER;
+        route_send_held(w, r, b, &prefix, 1);
+        return;
+    }
+    bufq_clear(&w->chunks, &prefix);
+    r->flags &= (uint16_t)~REQUEST_LOADED;
+    route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
+}
+
+void route_on_refusal(struct worker *w, struct request *r, const struct backend *b,
+                      const char *line, size_t len)
+{
+    int which = route_refusal(line, len);
+    if (r->tries < UINT8_MAX)
+        r->tries++;
+    if (route_refusals[which].cause == REQUEST_CAUSE_NONE) {
+        route_on_noscript(w, r, line, len);
+        return;
+    }
+    worker_hint(w);
+    if (b->kind == POOL_REPLICA) {
+        r->flags |= REQUEST_MASTER_ONLY;
+        route_again(w, r, (enum request_cause)route_refusals[which].cause);
+    } else if (line[1] == 'M' && line[2] == 'O') {
+        route_on_moved(w, r, b, line, len);
+    } else if (line[1] == 'A') {
+        route_on_ask(w, r, b, line, len);
+    } else {
+        counters_add(&w->counters, COUNTER_refusals, 1);
+        route_park(w, r, (enum request_cause)route_refusals[which].cause, ROUTE_PAUSE);
+    }
+}
+
+/* --- lost connections --- */
+
+/* Can it be sent twice without harm? */
+static bool route_is_repeatable(const struct request *r)
+{
+    return !(r->cmd->flags & (COMMAND_WRITE | COMMAND_SCRIPT | COMMAND_PUBSUB)) ||
+           (r->flags & REQUEST_READONLY);
+}
+
+void route_on_lost(struct worker *w, struct request *r, bool sent)
+{
+    if (r->flags & REQUEST_COMMITTED) {
+        struct client *c = r->client;
+        if (c) {
+            log_limited(LOG_LEVEL_WARNING,
+                        "Client id=%llu closed: a node died in the middle of its reply",
+                        (unsigned long long)c->id);
+            counters_add(&w->counters, COUNTER_clients_closed_torn, 1);
+            client_close(c);
+        }
+        request_free(w, r);
+        return;
+    }
+    request_forget_reply(w, r);
+    if (!sent) {
+        route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
+        return;
+    }
+    if (!route_is_repeatable(r)) {
+        counters_add(&w->counters, COUNTER_maybe_executed, 1);
+        route_fail(w, r, ROUTE_MAYBE);
+        return;
+    }
+    counters_add(&w->counters, COUNTER_retried, 1);
+    if (r->flags & REQUEST_REPLICA)
+        r->flags |= REQUEST_MASTER_ONLY;
+    if (r->tries < UINT8_MAX)
+        r->tries++;
+    route_park(w, r, REQUEST_CAUSE_NO_NODE, r->tries > ROUTE_QUICK_TRIES ? ROUTE_PAUSE : 0);
+}
+
+/* --- topology --- */
+
+static void route_build_shards(struct worker *w, const struct topology *t)
+{
+    free(w->shards);
+    w->shards = memory_zalloc((t->nnodes + 1u) * sizeof *w->shards);
+    w->nshards = 0;
+    memset(w->node_shard, 0xff, sizeof w->node_shard);
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t node = w->slot_node[slot];
+        if (node == NODE_NONE || w->node_shard[node] != NODE_NONE)
+            continue;
+        struct worker_shard *shard = &w->shards[w->nshards];
+        shard->master = node;
+        shard->first_slot = (uint16_t)slot;
+        w->node_shard[node] = (uint16_t)w->nshards++;
+    }
+    for (uint16_t i = 0; i < t->nnodes; i++) {
+        const struct topology_node *node = &t->nodes[i];
+        if (!(node->flags & TOPOLOGY_REPLICA) || node->master == TOPOLOGY_NO_NODE)
+            continue;
+        uint16_t at = w->node_shard[t->nodes[node->master].index];
+        if (at != NODE_NONE && w->shards[at].nreplicas < WORKER_MAX_REPLICAS)
+            w->shards[at].replicas[w->shards[at].nreplicas++] = node->index;
+    }
+}
+
+void route_set_topology(struct worker *w, struct topology *t)
+{
+    bool changed = false;
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t at = t->owner[slot];
+        uint16_t node = at == TOPOLOGY_NO_NODE ? NODE_NONE : t->nodes[at].index;
+        changed = changed || node != w->slot_node[slot];
+        w->slot_node[slot] = node;
+    }
+    route_build_shards(w, t);
+    topology_unref(w->topology);
+    w->topology = t;
+    pool_update(w, t);
+    if (changed)
+        route_raise_barriers(w);
+    w->drive_wanted = true;
+}

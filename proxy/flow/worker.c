@@ -1,0 +1,373 @@
+/* worker: one thread with its loop and everything that it owns.
+ * The turn of the loop, the calls from the main thread, and housekeeping. */
+#define _GNU_SOURCE
+#include "flow/worker.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "cluster/discovery.h"
+#include "flow/backend.h"
+#include "flow/client.h"
+#include "flow/pool.h"
+#include "flow/route.h"
+#include "flow/slowlog.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define WORKER_DRIVE_INTERVAL 0.01 /* s: parked requests are looked at so often */
+#define WORKER_SLOW_INTERVAL  0.1  /* s: timeouts */
+/* Pumping and flushing go round so often in one turn at most, so that one client with a long
+ * backlog does not keep the others waiting. */
+#define WORKER_ROUNDS 4
+
+/* --- the turn --- */
+
+static uint64_t worker_clock(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void worker_on_start_of_turn(struct ev_loop *loop, ev_check *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct worker *w = watcher->data;
+    w->now = worker_clock();
+}
+
+static void worker_pump(struct worker *w)
+{
+    struct client *list = w->pumpable;
+    w->pumpable = NULL;
+    while (list) {
+        struct client *c = list;
+        list = c->next_pump;
+        c->flags &= ~(uint32_t)CLIENT_PUMPABLE;
+        client_pump(c);
+    }
+}
+
+static void worker_flush(struct worker *w)
+{
+    struct stream *list = w->dirty;
+    w->dirty = NULL;
+    while (list) {
+        struct stream *s = list;
+        list = s->next;
+        s->dirty = false;
+        stream_flush(s);
+    }
+}
+
+static void worker_on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
+{
+    (void)events;
+    ev_idle_stop(loop, watcher);
+}
+
+static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    (void)events;
+    struct worker *w = watcher->data;
+    if (w->drive_wanted && w->parked)
+        route_drive(w);
+    for (int round = 0; round < WORKER_ROUNDS && (w->pumpable || w->dirty); round++) {
+        worker_pump(w);
+        worker_flush(w);
+    }
+    if (w->pumpable || w->dirty || (w->drive_wanted && w->parked)) {
+        ev_idle_start(loop, &w->more_to_do); /* come back without waiting */
+        return;
+    }
+    client_bury(w);
+    backend_bury(w);
+    if (w->stopping)
+        ev_break(loop, EVBREAK_ALL);
+}
+
+/* --- housekeeping --- */
+
+static void worker_on_drive_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct worker *w = watcher->data;
+    route_drive(w);
+}
+
+static void worker_check_idle(struct worker *w, struct client *c)
+{
+    uint32_t timeout = w->config->timeout;
+    if (!timeout || c->head || (int64_t)(w->now / 1000000) - c->active <= (int64_t)timeout)
+        return;
+    counters_add(&w->counters, COUNTER_clients_closed_idle, 1);
+    client_close(c);
+}
+
+static void worker_check_drain(struct client *c)
+{
+    if (!c->head && c->stream.unsent == 0 && !c->in)
+        client_close(c);
+    else
+        c->flags |= CLIENT_CLOSING_IDLE;
+}
+
+static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct worker *w = watcher->data;
+    struct client *next;
+    pool_check(w);
+    for (struct client *c = w->clients; c; c = next) {
+        next = c->next;
+        if (w->draining)
+            worker_check_drain(c);
+        else
+            worker_check_idle(w, c);
+    }
+    if (w->draining && (!w->clients || w->now >= w->drain_until)) {
+        while (w->clients)
+            client_close(w->clients);
+        w->stopping = true;
+    }
+}
+
+static void worker_on_pause_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)events;
+    struct worker *w = watcher->data;
+    uint64_t until = atomic_load_explicit(&w->process->pause_until, memory_order_relaxed);
+    for (struct client *c = w->clients; c; c = c->next) {
+        if (!(c->flags & CLIENT_PAUSED))
+            continue;
+        c->flags &= ~(uint32_t)CLIENT_PAUSED; /* it looks again and may be held back again */
+        client_make_pumpable(c);
+    }
+    if (until <= w->now)
+        ev_timer_stop(loop, watcher);
+}
+
+void worker_watch_pause(struct worker *w)
+{
+    if (!ev_is_active(&w->pause_timer))
+        ev_timer_again(w->loop, &w->pause_timer);
+}
+
+void worker_hint(struct worker *w)
+{
+    if (w->process->discovery)
+        discovery_hint(w->process->discovery);
+}
+
+const struct worker_shard *worker_shard_of(const struct worker *w, uint16_t slot)
+{
+    uint16_t node = slot < SLOT_COUNT ? w->slot_node[slot] : NODE_NONE;
+    if (node == NODE_NONE || w->node_shard[node] == NODE_NONE)
+        return NULL;
+    return &w->shards[w->node_shard[node]];
+}
+
+/* --- calls from the main thread --- */
+
+struct worker_new_client {
+    int fd;
+    bool unix_socket;
+};
+
+static void worker_take_client(void *owner, void *arg)
+{
+    struct worker_new_client *given = arg;
+    client_open(owner, given->fd, given->unix_socket);
+    free(given);
+}
+
+void worker_give_client(struct worker *w, int fd, bool unix_socket)
+{
+    struct worker_new_client *given = memory_alloc(sizeof *given);
+    given->fd = fd;
+    given->unix_socket = unix_socket;
+    atomic_fetch_add_explicit(&w->load, 1, memory_order_relaxed);
+    worker_post(w, worker_take_client, given);
+}
+
+static void worker_take_topology(void *owner, void *arg)
+{
+    route_set_topology(owner, arg);
+}
+
+void worker_give_topology(struct worker *w, struct topology *t)
+{
+    worker_post(w, worker_take_topology, topology_ref(t));
+}
+
+static void worker_set_commands(struct worker *w, const struct command_table *commands)
+{
+    uint32_t n = command_count(commands);
+    if (n > w->ncalls) {
+        w->calls = memory_realloc(w->calls, n * sizeof *w->calls);
+        memset(w->calls + w->ncalls, 0, (n - w->ncalls) * sizeof *w->calls);
+        w->ncalls = n;
+    }
+    w->commands = commands;
+}
+
+static void worker_take_commands(void *owner, void *arg)
+{
+    worker_set_commands(owner, arg);
+}
+
+void worker_give_commands(struct worker *w, const struct command_table *commands)
+{
+    worker_post(w, worker_take_commands, (void *)(uintptr_t)commands);
+}
+
+static void worker_set_config(struct worker *w, const struct config *config)
+{
+    config_unref(w->config);
+    w->config = config;
+    w->limits.max_bulk = config->proto_max_bulk_len;
+    w->limits.max_size = config->client_query_buffer_limit;
+    w->limits.max_args = 1024 * 1024;
+    w->limits.max_inline = 64 * 1024;
+    w->slow_after = config->slowlog_log_slower_than < 0 ? UINT64_MAX
+                                                        : (uint64_t)config->slowlog_log_slower_than;
+}
+
+static void worker_take_config(void *owner, void *arg)
+{
+    worker_set_config(owner, arg);
+}
+
+void worker_give_config(struct worker *w, const struct config *config)
+{
+    worker_post(w, worker_take_config, config_ref(config));
+}
+
+static void worker_take_drain(void *owner, void *arg)
+{
+    struct worker *w = owner;
+    double *seconds = arg;
+    w->draining = true;
+    w->drain_until = w->now + (uint64_t)(*seconds * 1e6);
+    free(seconds);
+    ev_feed_event(w->loop, &w->slow_timer, EV_TIMER);
+}
+
+void worker_drain(struct worker *w, double seconds)
+{
+    double *copy = memory_alloc(sizeof *copy);
+    *copy = seconds;
+    worker_post(w, worker_take_drain, copy);
+}
+
+/* --- life --- */
+
+static void worker_init_watchers(struct worker *w)
+{
+    mailbox_init(&w->mailbox, w->loop, w);
+    ev_prepare_init(&w->end_of_turn, worker_on_end_of_turn);
+    ev_check_init(&w->start_of_turn, worker_on_start_of_turn);
+    ev_idle_init(&w->more_to_do, worker_on_idle);
+    ev_timer_init(&w->slow_timer, worker_on_slow_timer, WORKER_SLOW_INTERVAL, WORKER_SLOW_INTERVAL);
+    ev_init(&w->drive_timer, worker_on_drive_timer);
+    ev_init(&w->pause_timer, worker_on_pause_timer);
+    w->drive_timer.repeat = WORKER_DRIVE_INTERVAL;
+    w->pause_timer.repeat = WORKER_DRIVE_INTERVAL;
+    w->end_of_turn.data = w->start_of_turn.data = w->slow_timer.data = w;
+    w->drive_timer.data = w->pause_timer.data = w->more_to_do.data = w;
+    ev_set_priority(&w->start_of_turn, EV_MAXPRI); /* the clock before everything else */
+    ev_prepare_start(w->loop, &w->end_of_turn);
+    ev_check_start(w->loop, &w->start_of_turn);
+    ev_timer_start(w->loop, &w->slow_timer);
+}
+
+struct worker *worker_new(struct process *process, uint32_t id, const struct config *config,
+                          const struct command_table *commands)
+{
+    struct worker *w = memory_zalloc(sizeof *w);
+    w->process = process;
+    w->id = id;
+    w->now = worker_clock();
+    w->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+    if (!w->loop) {
+        log_warning("Can't create an event loop: too many open files?");
+        exit(1);
+    }
+    chunk_pool_init(&w->chunks);
+    slab_init(&w->requests, sizeof(struct request));
+    slab_init(&w->clients_slab, sizeof(struct client));
+    w->read_chunk = chunk_alloc(&w->chunks, CHUNK_READ);
+    resp_args_init(&w->args);
+    memset(w->slot_node, 0xff, sizeof w->slot_node);
+    memset(w->node_shard, 0xff, sizeof w->node_shard);
+    w->slot_stamps = memory_zalloc(SLOT_COUNT * sizeof *w->slot_stamps);
+    w->slot_child = memory_zalloc(SLOT_COUNT * sizeof *w->slot_child);
+    w->slowlog = slowlog_new();
+    worker_set_config(w, config_ref(config));
+    worker_set_commands(w, commands);
+    worker_init_watchers(w);
+    return w;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    ev_run(w->loop, 0);
+    pool_close_all(w);
+    client_bury(w);
+    backend_bury(w);
+    mailbox_post(&w->process->mailbox, w->process->on_worker_end, w);
+    return NULL;
+}
+
+void worker_start(struct worker *w)
+{
+    char name[16];
+    int error = pthread_create(&w->thread, NULL, worker_main, w);
+    if (error) {
+        log_warning("Can't start worker thread %u: %s", w->id, strerror(error));
+        exit(1);
+    }
+    snprintf(name, sizeof name, "worker-%u", w->id);
+    pthread_setname_np(w->thread, name);
+}
+
+/* Requests that were waiting for nodes when the worker ended; their clients are gone. */
+static void worker_free_parked(struct worker *w)
+{
+    while (w->parked) {
+        struct request *r = w->parked;
+        w->parked = r->backend_next;
+        client_fail(w, r, "ERR slotway stops");
+    }
+}
+
+void worker_join(struct worker *w)
+{
+    pthread_join(w->thread, NULL);
+    mailbox_destroy(&w->mailbox);
+    while (w->clients)
+        client_close(w->clients);
+    client_bury(w);
+    pool_close_all(w);
+    worker_free_parked(w);
+    backend_bury(w);
+    topology_unref(w->topology);
+    config_unref(w->config);
+    slowlog_free(w->slowlog);
+    chunk_unref(&w->chunks, w->read_chunk);
+    resp_args_free(&w->args);
+    command_keys_free(&w->keys);
+    free(w->shards);
+    free(w->slot_stamps);
+    free(w->slot_child);
+    free(w->calls);
+    chunk_pool_destroy(&w->chunks);
+    slab_destroy(&w->requests);
+    slab_destroy(&w->clients_slab);
+    ev_loop_destroy(w->loop);
+    free(w);
+}

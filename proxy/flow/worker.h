@@ -1,0 +1,152 @@
+/* worker: one thread with its loop and everything that it owns: clients, connections to nodes,
+ * memory, counters. Threads meet only in mailboxes, the published topology and the counters.
+ *
+ *   turn of the loop:  poll -> read sockets, route, pair replies -> pump clients -> flush -> bury
+ */
+#ifndef SLOTWAY_FLOW_WORKER_H
+#define SLOTWAY_FLOW_WORKER_H
+
+#include "base/chunk.h"
+#include "base/counters.h"
+#include "base/mailbox.h"
+#include "cluster/topology.h"
+#include "config.h"
+#include "flow/stream.h"
+#include "resp/command.h"
+#include <ev.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define NODE_NONE 0xffff /* "no node" where a node's stable index is meant */
+
+struct client;
+struct request;
+struct pool;
+struct discovery;
+struct slowlog;
+struct process;
+
+/* Replicas of each slot's master, by stable node index: a list that ends with NODE_NONE. */
+#define WORKER_MAX_REPLICAS 8
+struct worker_shard {
+    uint16_t master; /* stable index */
+    uint16_t replicas[WORKER_MAX_REPLICAS];
+    uint16_t nreplicas;
+    uint16_t first_slot; /* lowest slot that it owns; stands for the shard in requests to all */
+};
+
+struct worker {
+    /* read and written with every request */
+    uint64_t now; /* µs, CLOCK_MONOTONIC, read once a turn */
+    struct ev_loop *loop;
+    const struct command_table *commands;
+    const struct config *config;
+    struct stream *dirty;     /* to be flushed at the end of the turn */
+    struct client *pumpable;  /* clients that may go on with requests they have sent already */
+    struct chunk *read_chunk; /* shared by all reads: an idle connection holds no buffer */
+    struct resp_args args;
+    struct command_keys keys;
+    struct resp_limits limits;
+    uint64_t slow_after; /* µs: requests that take at least so long go to the slow log */
+    struct chunk_pool chunks;
+    struct slab requests;
+    struct slab clients_slab;
+    struct counters counters;
+
+    /* where slots are: stable node index by slot; a MOVED corrects it before the next topology */
+    uint16_t slot_node[SLOT_COUNT];
+    struct pool *pools[TOPOLOGY_MAX_NODES];
+    struct topology *topology;   /* one reference; NULL until the first one came */
+    struct worker_shard *shards; /* in the order of their first slots */
+    uint32_t nshards;
+    uint16_t node_shard[TOPOLOGY_MAX_NODES]; /* master's stable index -> position in shards */
+
+    struct request *parked, *parked_tail; /* linked by backend_next, in the order of parking */
+    uint32_t nparked;
+    size_t parked_bytes;
+    uint64_t drive_turn; /* counts passes over the parked list */
+    bool drive_wanted;   /* something changed that parked requests may have waited for */
+
+    struct client *clients; /* all of this worker's */
+    struct client *closing; /* closed ones, freed at the end of the turn */
+    struct backend *dead;   /* closed backends, freed at the end of the turn */
+    bool draining;
+    uint64_t drain_until; /* µs */
+
+    struct mailbox mailbox;
+    ev_prepare end_of_turn;
+    ev_check start_of_turn;
+    ev_timer drive_timer; /* parked requests */
+    ev_timer slow_timer;  /* timeouts, housekeeping */
+    ev_timer pause_timer; /* CLIENT PAUSE */
+    ev_idle more_to_do;   /* active: the next turn does not wait */
+    bool stopping;
+
+    struct slowlog *slowlog;
+    uint64_t *calls; /* by command family */
+    uint32_t ncalls;
+    uint32_t slot_stamp;   /* fan-out: marks the entries of slot_child that are of this request */
+    uint32_t *slot_stamps; /* by slot */
+    uint32_t *slot_child;  /* by slot */
+    uint32_t id;
+    pthread_t thread;
+    struct process *process;
+    _Atomic uint32_t load; /* clients handed to it by the main thread and not yet closed */
+};
+
+/* What all threads share. */
+struct process {
+    struct worker **workers;
+    uint32_t nworkers;
+    struct discovery *discovery;
+    struct mailbox mailbox; /* of the main thread */
+    struct config *config;  /* main thread only: newest snapshot */
+    char id[41];            /* this process as a node id and run_id */
+    int64_t started;        /* seconds, CLOCK_REALTIME */
+    int64_t started_mono;   /* µs */
+    _Atomic uint64_t next_client_id;
+    _Atomic uint64_t pause_until; /* µs, CLOCK_MONOTONIC; CLIENT PAUSE */
+    _Atomic bool pause_all;       /* all commands, not only writes */
+    _Atomic uint64_t rejected;    /* clients refused because of maxclients or protected mode */
+    uint32_t max_clients;         /* what the limit on open files allows */
+    mailbox_fn on_worker_end;     /* posted to the mailbox by a worker whose loop has ended */
+};
+
+struct worker *worker_new(struct process *process, uint32_t id, const struct config *config,
+                          const struct command_table *commands);
+void worker_start(struct worker *w);
+/* From the main thread. Finish requests, then end; what is left after `seconds` is closed. */
+void worker_drain(struct worker *w, double seconds);
+void worker_join(struct worker *w); /* waits for the thread; frees */
+
+/* From the main thread: hand over. */
+void worker_give_client(struct worker *w, int fd, bool unix_socket);
+void worker_give_topology(struct worker *w, struct topology *t); /* takes its own reference */
+void worker_give_commands(struct worker *w, const struct command_table *commands);
+void worker_give_config(struct worker *w, const struct config *config);
+
+/* Any thread: run fn(worker, arg) in the worker's thread. */
+static inline void worker_post(struct worker *w, mailbox_fn fn, void *arg)
+{
+    mailbox_post(&w->mailbox, fn, arg);
+}
+
+/* The buffer for the next read, with no other owner. */
+static inline struct chunk *worker_read_chunk(struct worker *w)
+{
+    if (w->read_chunk->refs == 1)
+        return w->read_chunk;
+    chunk_unref(&w->chunks, w->read_chunk);
+    return w->read_chunk = chunk_alloc(&w->chunks, CHUNK_READ);
+}
+
+/* A client is held back by CLIENT PAUSE: look again until the pause is over. */
+void worker_watch_pause(struct worker *w);
+
+/* Ask discovery to look again. */
+void worker_hint(struct worker *w);
+
+/* The shard that owns a slot, or NULL. */
+const struct worker_shard *worker_shard_of(const struct worker *w, uint16_t slot);
+
+#endif

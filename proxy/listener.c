@@ -1,0 +1,369 @@
+/* listener: the sockets on which clients arrive.
+ * Accepts in batches; refuses, with Redis' texts, what is over maxclients or not allowed in. */
+#define _GNU_SOURCE
+#include "listener.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "flow/process.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#define LISTENER_BATCH 64
+/* Descriptors kept for everything but clients: this many, and more per worker for its nodes. */
+#define LISTENER_RESERVE            48
+#define LISTENER_RESERVE_PER_WORKER 24
+/* Out of descriptors in spite of all: accept again after this many seconds. */
+#define LISTENER_PAUSE 0.1
+
+#define LISTENER_FULL "-ERR max number of clients reached\r\n"
+#define LISTENER_DENIED                                                                            \
+    "-DENIED slotway is running in protected mode because no password and no bind address is "     \
+    "set. "                                                                                        \
+    "In this mode connections are only accepted from the loopback interface. To connect from "     \
+    "other hosts do one of the following: 1) set 'requirepass' in slotway.conf (or PROXY CONFIG "  \
+    "SET requirepass from loopback); 2) name the addresses to listen on with 'bind' "              \
+    "('bind * -::*' for all of them); 3) set 'protected-mode no' if the network keeps strangers "  \
+    "out.\r\n"
+
+struct listener_socket {
+    struct listener_socket *next;
+    struct listener *listener;
+    ev_io io;
+    bool unix_socket;
+    char *path; /* unix socket of our own, removed at the end */
+};
+
+struct listener {
+    struct ev_loop *loop;
+    struct process *process;
+    struct listener_socket *sockets;
+    ev_timer pause;
+    int spare; /* a descriptor to give up for refusing a client when there is none left */
+    uint32_t next_worker;
+};
+
+/* --- accepting --- */
+
+static void listener_refuse(int fd, const char *text)
+{
+    /* The socket buffer is empty: what does not fit into it is of no use to the peer either. */
+    if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_debug("Refusal not delivered: %s", strerror(errno));
+    shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
+static bool listener_is_loopback(const struct sockaddr_storage *addr)
+{
+    if (addr->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+    if (addr->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+        if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+            return in6->sin6_addr.s6_addr[12] == 127;
+        return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+    }
+    return true;
+}
+
+static void listener_set_options(int fd, const struct config *config)
+{
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (config->tcp_keepalive) {
+        int idle = (int)config->tcp_keepalive, interval = idle / 3 > 0 ? idle / 3 : 1, count = 3;
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    }
+}
+
+/* The worker with the fewest clients; among equals in turn. */
+static struct worker *listener_choose(struct listener *l)
+{
+    struct process *process = l->process;
+    struct worker *best = NULL;
+    uint32_t best_load = 0;
+    for (uint32_t i = 0; i < process->nworkers; i++) {
+        struct worker *w = process->workers[(l->next_worker + i) % process->nworkers];
+        uint32_t load = atomic_load_explicit(&w->load, memory_order_relaxed);
+        if (!best || load < best_load) {
+            best = w;
+            best_load = load;
+        }
+    }
+    l->next_worker++;
+    return best;
+}
+
+static void listener_take(struct listener *l, int fd, bool unix_socket,
+                          const struct sockaddr_storage *addr)
+{
+    struct process *process = l->process;
+    const struct config *config = process->config;
+    if (process_clients(process) >= config->maxclients ||
+        process_clients(process) >= process->max_clients) {
+        atomic_fetch_add_explicit(&process->rejected, 1, memory_order_relaxed);
+        log_limited(LOG_LEVEL_WARNING, "Client refused: max number of clients reached");
+        listener_refuse(fd, LISTENER_FULL);
+        return;
+    }
+    if (!unix_socket && config_is_protected(config) && !listener_is_loopback(addr)) {
+        atomic_fetch_add_explicit(&process->rejected, 1, memory_order_relaxed);
+        log_limited(LOG_LEVEL_WARNING, "Client from another host refused: protected mode");
+        listener_refuse(fd, LISTENER_DENIED);
+        return;
+    }
+    if (!unix_socket)
+        listener_set_options(fd, config);
+    worker_give_client(listener_choose(l), fd, unix_socket);
+}
+
+static void listener_pause(struct listener *l)
+{
+    for (struct listener_socket *s = l->sockets; s; s = s->next)
+        ev_io_stop(l->loop, &s->io);
+    ev_timer_again(l->loop, &l->pause);
+}
+
+static void listener_on_pause_over(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)events;
+    struct listener *l = watcher->data;
+    ev_timer_stop(loop, watcher);
+    for (struct listener_socket *s = l->sockets; s; s = s->next)
+        ev_io_start(loop, &s->io);
+}
+
+/* No descriptor is left: give up the spare one to tell the client so, instead of letting it hang.
+ */
+static void listener_on_exhausted(struct listener *l, int listening)
+{
+    log_limited(LOG_LEVEL_WARNING, "Out of file descriptors: clients are refused");
+    if (l->spare >= 0)
+        close(l->spare);
+    int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0)
+        listener_refuse(fd, LISTENER_FULL);
+    l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        listener_pause(l);
+}
+
+static void listener_on_readable(struct ev_loop *loop, ev_io *io, int events)
+{
+    (void)loop;
+    (void)events;
+    struct listener_socket *s = io->data;
+    struct listener *l = s->listener;
+    for (int i = 0; i < LISTENER_BATCH; i++) {
+        struct sockaddr_storage addr = {0};
+        socklen_t len = sizeof addr;
+        int fd = accept4(io->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            listener_take(l, fd, s->unix_socket, &addr);
+        } else if (errno == EMFILE || errno == ENFILE) {
+            listener_on_exhausted(l, io->fd);
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
+    }
+}
+
+/* --- opening --- */
+
+static void listener_add(struct listener *l, int fd, bool unix_socket, const char *path)
+{
+    struct listener_socket *s = memory_zalloc(sizeof *s);
+    s->listener = l;
+    s->unix_socket = unix_socket;
+    s->path = path ? memory_strdup(path) : NULL;
+    ev_io_init(&s->io, listener_on_readable, fd, EV_READ);
+    s->io.data = s;
+    s->next = l->sockets;
+    l->sockets = s;
+    ev_io_start(l->loop, &s->io);
+}
+
+/* A listening socket on one resolved address, or -1 with errno. */
+static int listener_bind(const struct addrinfo *info, const struct config *config)
+{
+    int one = 1;
+    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (info->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, (int)config->tcp_backlog) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* One word of `bind`: an address, a host name, "*" or "::*"; a leading '-' makes it optional. */
+static bool listener_open_tcp(struct listener *l, const char *word)
+{
+    const struct config *config = l->process->config;
+    bool optional = *word == '-';
+    const char *host = word + optional;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *list = NULL;
+    char port[8];
+    snprintf(port, sizeof port, "%u", config->port);
+    if (strcmp(host, "*") == 0 || strcmp(host, "::*") == 0) {
+        hints.ai_family = *host == '*' ? AF_INET : AF_INET6;
+        host = NULL;
+    }
+    int error = getaddrinfo(host, port, &hints, &list);
+    bool opened = false;
+    for (const struct addrinfo *info = list; info; info = info->ai_next) {
+        int fd = listener_bind(info, config);
+        if (fd >= 0)
+            listener_add(l, fd, false, NULL);
+        opened = opened || fd >= 0;
+    }
+    if (!opened && !optional)
+        log_warning("Can't listen on %s port %s: %s", word, port,
+                    error ? gai_strerror(error) : strerror(errno));
+    if (list)
+        freeaddrinfo(list);
+    return opened || optional;
+}
+
+static bool listener_open_unix(struct listener *l)
+{
+    const struct config *config = l->process->config;
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    if (strlen(config->unixsocket) >= sizeof addr.sun_path) {
+        log_warning("unixsocket: the path %s is too long", config->unixsocket);
+        return false;
+    }
+    snprintf(addr.sun_path, sizeof addr.sun_path, "%s", config->unixsocket);
+    unlink(config->unixsocket);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0 ||
+        listen(fd, (int)config->tcp_backlog) < 0) {
+        log_warning("Can't listen on unix socket %s: %s", config->unixsocket, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    if (config->unixsocketperm)
+        chmod(config->unixsocket, (mode_t)config->unixsocketperm);
+    listener_add(l, fd, true, config->unixsocket);
+    return true;
+}
+
+/* Sockets that systemd opened for us (LISTEN_FDS). True if there were any. */
+static bool listener_inherit(struct listener *l)
+{
+    int n = sd_listen_fds(1);
+    for (int i = 0; i < n; i++) {
+        int fd = SD_LISTEN_FDS_START + i;
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        listener_add(l, fd, sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0, NULL);
+    }
+    return n > 0;
+}
+
+static bool listener_open_all(struct listener *l)
+{
+    const struct config *config = l->process->config;
+    bool good = true;
+    if (listener_inherit(l))
+        return true;
+    if (config->port && config->bind.n == 0)
+        good = listener_open_tcp(l, "*") && listener_open_tcp(l, "-::*");
+    for (uint32_t i = 0; config->port && i < config->bind.n; i++)
+        good = listener_open_tcp(l, config->bind.v[i]) && good;
+    if (*config->unixsocket)
+        good = listener_open_unix(l) && good;
+    if (good && !l->sockets) {
+        log_warning("No address of 'bind' could be used: nothing to listen on");
+        good = false;
+    }
+    return good;
+}
+
+struct listener *listener_start(struct ev_loop *loop, struct process *process)
+{
+    struct listener *l = memory_zalloc(sizeof *l);
+    l->loop = loop;
+    l->process = process;
+    l->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ev_init(&l->pause, listener_on_pause_over);
+    l->pause.repeat = LISTENER_PAUSE;
+    l->pause.data = l;
+    if (listener_open_all(l))
+        return l;
+    listener_stop(l);
+    return NULL;
+}
+
+void listener_stop(struct listener *l)
+{
+    if (!l)
+        return;
+    ev_timer_stop(l->loop, &l->pause);
+    while (l->sockets) {
+        struct listener_socket *s = l->sockets;
+        l->sockets = s->next;
+        ev_io_stop(l->loop, &s->io);
+        close(s->io.fd);
+        if (s->path)
+            unlink(s->path);
+        free(s->path);
+        free(s);
+    }
+    if (l->spare >= 0)
+        close(l->spare);
+    free(l);
+}
+
+uint32_t listener_raise_limits(const struct config *config)
+{
+    rlim_t reserve = LISTENER_RESERVE + LISTENER_RESERVE_PER_WORKER * (rlim_t)config->threads;
+    rlim_t want = config->maxclients + reserve;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return config->maxclients;
+    if (limit.rlim_cur < want) {
+        struct rlimit raised = {.rlim_cur = want, .rlim_max = limit.rlim_max};
+        if (raised.rlim_max < want)
+            raised.rlim_max = want; /* allowed with privileges only */
+        if (setrlimit(RLIMIT_NOFILE, &raised) < 0) {
+            raised.rlim_max = limit.rlim_max;
+            raised.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+            if (setrlimit(RLIMIT_NOFILE, &raised) < 0)
+                raised = limit;
+        }
+        limit = raised;
+    }
+    if (limit.rlim_cur >= want)
+        return config->maxclients;
+    uint32_t allowed = (uint32_t)(limit.rlim_cur > 2 * reserve ? limit.rlim_cur - reserve
+                                                               : limit.rlim_cur / 2);
+    log_warning("maxclients %u needs %llu open files, the limit is %llu: at most %u clients",
+                config->maxclients, (unsigned long long)want, (unsigned long long)limit.rlim_cur,
+                allowed);
+    return allowed;
+}

@@ -1,0 +1,20 @@
+/* listener: the sockets on which clients arrive. Main thread; each client is handed to the worker
+ * with the fewest. */
+#ifndef SLOTWAY_LISTENER_H
+#define SLOTWAY_LISTENER_H
+
+#include "flow/worker.h"
+#include <stdbool.h>
+
+struct listener;
+
+/* Open all that the configuration asks for, or take over what systemd passed. NULL with the reason
+ * in the log. */
+struct listener *listener_start(struct ev_loop *loop, struct process *process);
+/* Stop accepting; close the sockets. NULL is fine. */
+void listener_stop(struct listener *l);
+
+/* Raise the limit on open files to what maxclients needs; returns how many clients it allows. */
+uint32_t listener_raise_limits(const struct config *config);
+
+#endif
