@@ -11,6 +11,7 @@ static void set_up(void)
 {
     cluster = cluster_start();
     proxy = proxy_start(cluster, proxy_flags);
+    show_on_failure(proxy->log);
 }
 
 static void tear_down(void)

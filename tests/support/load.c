@@ -881,8 +881,11 @@ static void print_result(struct load *l, int64_t end)
                (unsigned long long)l->texts[i].count, (long long)l->texts[i].first,
                (long long)l->texts[i].last, (long long)(l->fault ? l->fault - l->begin : -1),
                l->texts[i].text);
-    for (uint64_t i = 0; i < r->wrong && i < MAX_WRONG; i++)
+    for (uint64_t i = 0; i < r->wrong && i < MAX_WRONG; i++) {
+        for (char *p = l->wrong_text[i]; *p; p++)
+            *p = *p < 32 || *p > 126 ? '?' : *p;
         printf("  WRONG %s\n", l->wrong_text[i]);
+    }
     fflush(stdout);
 }
 

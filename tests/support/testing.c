@@ -377,6 +377,13 @@ uint64_t test_seed(void)
     return seed;
 }
 
+static char shown_on_failure[PATH_MAX];
+
+void show_on_failure(const char *file)
+{
+    snprintf(shown_on_failure, sizeof shown_on_failure, "%s", file);
+}
+
 int integration_main(Suite *suite)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -384,6 +391,8 @@ int integration_main(Suite *suite)
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    if (failed > 0 && shown_on_failure[0])
+        print_tail(shown_on_failure, 40);
     /* In the form of check's own summary, so that whoever adds up summaries counts it. */
     if (fixture_failures)
         printf("0%%: Checks: %d, Failures: %d, Errors: 0\n", fixture_failures, fixture_failures);

@@ -72,6 +72,9 @@ void print_tail(const char *file, int lines);
 uint64_t test_seed(void);
 uint64_t random_next(uint64_t *state);
 
+/* A log of which the end is printed when a test failed. */
+void show_on_failure(const char *file);
+
 int integration_main(Suite *suite);
 #define INTEGRATION_MAIN(suite_function)                                                           \
     int main(void)                                                                                 \
