@@ -283,6 +283,10 @@ static void decorate_node(struct discovery *d, struct topology *t, struct topolo
     }
     if (!e || endpoint_is_silent(e, now) || (e->node != TOPOLOGY_NO_NODE && !here))
         node->flags |= TOPOLOGY_SILENT;
+    /* after a restart of everything the others call it dead for seconds while it serves already */
+    if (node->flags & TOPOLOGY_FAIL && here && e->view && !endpoint_is_suspected(e) &&
+        (node->slots > 0 || node->flags & TOPOLOGY_REPLICA))
+        node->flags ^= TOPOLOGY_FAIL | TOPOLOGY_PFAIL;
     if (e && e->loading)
         node->flags |= TOPOLOGY_LOADING;
     if (node->flags & TOPOLOGY_REPLICA && (!here || is_lagging(d, t, node, e, now)))
