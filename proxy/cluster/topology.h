@@ -16,8 +16,7 @@
 
 #define TOPOLOGY_MASTER  (1u << 0)
 #define TOPOLOGY_REPLICA (1u << 1)
-#define TOPOLOGY_FAIL                                                                              \
-    (1u << 2) /* the cluster agreed that it is dead, and it is not seen to serve */
+#define TOPOLOGY_FAIL    (1u << 2) /* dead: the cluster agreed, and it serves nobody */
 #define TOPOLOGY_PFAIL   (1u << 3) /* suspected by the node that was asked */
 #define TOPOLOGY_SILENT  (1u << 4) /* does not answer slotway's own probes */
 #define TOPOLOGY_LAGGING (1u << 5) /* replica: link down or behind by more than replica-max-lag */
