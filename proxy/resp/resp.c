@@ -114,27 +114,41 @@ static __attribute__((noinline)) const char *longer_number(const char *p, const 
     return p + 2;
 }
 
-/* Parse "N\r\n" at p for a number of up to eight digits without sign. The byte after it; NULL if
- * fewer than four bytes or not the whole line is there, or if it is anything but a plain number:
- * then the careful way decides. Nearly all numbers have one or two digits. */
-static inline const char *short_number(const char *p, const char *end, uint32_t *value)
-{
-    uint32_t w, tens, ones;
+#define LINE_DOLLAR_0  0x0a0d3024u /* "$0\r\n" */
+#define LINE_DOLLAR_00 0x0d303024u /* "$00\r" */
+#define LINE_STAR_0    0x0a0d302au /* "*0\r\n" */
 
-    if (UNLIKELY(end - p < 4))
-        return NULL;
-    w = load4(p);
-    tens = (w & 0xff) - '0';
-    if (((w >> 8) & 0xffff) == CRLF && tens <= 9) {
-        *value = tens;
-        return p + 3;
+/* The bytes that differ from those of a line with zeros as digits, the first digit lowest: what is
+ * not such a line gives large numbers. */
+static inline uint32_t line_digits(const char *p, uint32_t zero)
+{
+    uint32_t w = load4(p) ^ zero;
+
+    return w >> 8 | w << 24;
+}
+
+/* Parse "$N\r\n" at buf + *pos and move *pos behind it; at least six bytes are there. False: cut,
+ * wrong or unusual. Nearly all lengths have one or two digits. */
+static inline bool short_header(const char *buf, size_t len, size_t *pos, uint32_t *n)
+{
+    const char *p = buf + *pos;
+    uint32_t digits = line_digits(p, LINE_DOLLAR_0);
+
+    *n = digits;
+    if (digits <= 9) {
+        *pos += 4;
+        return true;
     }
-    ones = ((w >> 8) & 0xff) - '0';
-    if (LIKELY(w >> 16 == CRLF && tens - 1 <= 8 && ones <= 9)) {
-        *value = tens * 10 + ones;
-        return p + 4;
+    digits = line_digits(p, LINE_DOLLAR_00);
+    if (LIKELY(digits <= 0x909 && (digits & 0xff) - 1 <= 8 && p[4] == '\n')) {
+        *n = (digits & 0xff) * 10 + (digits >> 8);
+        *pos += 5;
+        return true;
     }
-    return longer_number(p, end, value);
+    if (*p != '$' || !(p = longer_number(p + 1, buf + len, n)))
+        return false;
+    *pos = (size_t)(p - buf);
+    return true;
 }
 
 /* --- inline requests --------------------------------------------------------------------------*/
@@ -443,43 +457,6 @@ static enum resp_result scan_bulk(struct request_scan *scan)
     return RESP_COMPLETE;
 }
 
-#define LINE_DOLLAR_0  0x0a0d3024u /* "$0\r\n" */
-#define LINE_DOLLAR_00 0x0d303024u /* "$00\r" */
-#define LINE_STAR_0    0x0a0d302au /* "*0\r\n" */
-
-/* The bytes that differ from those of a line with zeros as digits, the first digit lowest: what is
- * not such a line gives large numbers. */
-static inline uint32_t line_digits(const char *p, uint32_t zero)
-{
-    uint32_t w = load4(p) ^ zero;
-
-    return w >> 8 | w << 24;
-}
-
-/* Parse "$N\r\n" at buf + *pos and move *pos behind it; at least six bytes are there. False: cut,
- * wrong or unusual. Nearly all lengths have one or two digits. */
-static inline bool short_header(const char *buf, size_t len, size_t *pos, uint32_t *n)
-{
-    const char *p = buf + *pos;
-    uint32_t digits = line_digits(p, LINE_DOLLAR_0);
-
-    *n = digits;
-    if (digits <= 9) {
-        *pos += 4;
-        return true;
-    }
-    digits = line_digits(p, LINE_DOLLAR_00);
-    if (LIKELY(digits <= 0x909 && (digits & 0xff) - 1 <= 8 && p[4] == '\n')) {
-        *n = (digits & 0xff) * 10 + (digits >> 8);
-        *pos += 5;
-        return true;
-    }
-    if (*p != '$' || !(p = longer_number(p + 1, buf + len, n)))
-        return false;
-    *pos = (size_t)(p - buf);
-    return true;
-}
-
 /* Take arguments for as long as each is there completely and is small; what stops it is for
  * scan_bulk. True: that was the last. Works with offsets: they are what is stored. */
 static inline __attribute__((always_inline)) bool scan_bulks_fast(struct resp_args *args,
@@ -755,33 +732,45 @@ enum resp_result resp_scan_reply(struct resp_reply_scan *scan, const char *buf, 
     return result;
 }
 
-size_t resp_reply_fast(const char *p, size_t len)
+/* A complete bulk reply or null at p. */
+static inline size_t fast_bulk(const char *p, size_t len)
 {
-    const char *end = p + len, *data, *cr;
+    size_t end = 0;
     uint32_t n;
 
+    if (LIKELY(len >= 6 && short_header(p, len, &end, &n))) {
+        end += (size_t)n + 2;
+        return end <= len && is_crlf(p + end - 2) ? end : 0;
+    }
+    return len >= 5 && memcmp(p, "$-1\r\n", 5) == 0 ? 5 : 0;
+}
+
+/* A complete integer without sign at p. */
+static inline size_t fast_integer(const char *p, size_t len)
+{
+    size_t i = 1;
+
+    while (i < len && (uint8_t)(p[i] - '0') <= 9)
+        i++;
+    return i > 1 && i + 1 < len && is_crlf(p + i) && i < REPLY_HEADER_MAX ? i + 2 : 0;
+}
+
+static inline size_t fast_line(const char *p, size_t len)
+{
+    const char *cr = memchr(p, '\r', len < REPLY_LINE_MAX ? len : REPLY_LINE_MAX);
+
+    return cr && cr + 1 < p + len && cr[1] == '\n' ? (size_t)(cr - p) + 2 : 0;
+}
+
+size_t resp_reply_fast(const char *p, size_t len)
+{
     if (UNLIKELY(len < 4))
         return 0;
-    switch (*p) {
-    case '$':
-        data = short_number(p + 1, end, &n);
-        if (LIKELY(data != NULL)) {
-            if (end - data < (ptrdiff_t)n + 2 || !is_crlf(data + n))
-                return 0;
-            return (size_t)(data - p) + n + 2;
-        }
-        return len >= 5 && memcmp(p, "$-1\r\n", 5) == 0 ? 5 : 0;
-    case ':':
-        data = short_number(p + 1, end, &n);
-        return data ? (size_t)(data - p) : 0;
-    case '+':
-        if (LIKELY(len >= 5 && memcmp(p, "+OK\r\n", 5) == 0))
-            return 5;
-        /* fall through */
-    case '-':
-        cr = memchr(p, '\r', len < REPLY_LINE_MAX ? len : REPLY_LINE_MAX);
-        return cr && cr + 1 < end && cr[1] == '\n' ? (size_t)(cr - p) + 2 : 0;
-    default:
-        return 0;
-    }
+    if (LIKELY(*p == '$'))
+        return fast_bulk(p, len);
+    if (*p == ':')
+        return fast_integer(p, len);
+    if (*p == '+' && len >= 5 && memcmp(p, "+OK\r\n", 5) == 0)
+        return 5;
+    return *p == '+' || *p == '-' ? fast_line(p, len) : 0;
 }
