@@ -41,24 +41,22 @@ static void dispatch_crossslot(struct client *c)
     client_reply_error(c, DISPATCH_CROSSSLOT);
 }
 
-/* The slot of every key, in a buffer of this thread. */
-static uint16_t *dispatch_slots(const struct command_keys *keys, const char *data,
-                                const struct resp_args *args, bool *same)
+/* The slot of every key, in the worker's buffer. */
+static uint16_t *dispatch_slots(struct worker *w, const char *data, const struct resp_args *args,
+                                bool *same)
 {
-    static _Thread_local uint16_t *slots;
-    static _Thread_local uint32_t cap;
-    if (keys->count > cap) {
-        cap = keys->count;
-        free(slots);
-        slots = memory_alloc(cap * sizeof *slots);
+    const struct command_keys *keys = &w->keys;
+    if (keys->count > w->key_slots_cap) {
+        w->key_slots_cap = keys->cap;
+        w->key_slots = memory_realloc(w->key_slots, keys->cap * sizeof *w->key_slots);
     }
     *same = true;
     for (uint32_t i = 0; i < keys->count; i++) {
         const struct resp_arg *key = &args->v[keys->v[i]];
-        slots[i] = slot_of_key(data + key->off, key->len);
-        *same = *same && slots[i] == slots[0];
+        w->key_slots[i] = slot_of_key(data + key->off, key->len);
+        *same = *same && w->key_slots[i] == w->key_slots[0];
     }
-    return slots;
+    return w->key_slots;
 }
 
 static void dispatch_keys(struct client *c, const struct command *cmd, struct chunk *chunk,
@@ -76,7 +74,7 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
         return;
     }
     bool same;
-    uint16_t *slots = dispatch_slots(keys, data, args, &same);
+    uint16_t *slots = dispatch_slots(w, data, args, &same);
     if (same)
         dispatch_forward(c, cmd, slots[0], chunk, data, len);
     else if (cmd->kind == COMMAND_SPLIT && w->config->cross_slot)

@@ -361,6 +361,7 @@ void worker_join(struct worker *w)
     chunk_unref(&w->chunks, w->read_chunk);
     resp_args_free(&w->args);
     command_keys_free(&w->keys);
+    free(w->key_slots);
     free(w->shards);
     free(w->slot_stamps);
     free(w->slot_child);

@@ -45,7 +45,9 @@ struct worker {
     struct client *pumpable;  /* clients that may go on with requests they have sent already */
     struct chunk *read_chunk; /* shared by all reads: an idle connection holds no buffer */
     struct resp_args args;
-    struct command_keys keys;
+    struct command_keys keys; /* of the request being dispatched */
+    uint16_t *key_slots;      /* and their slots */
+    uint32_t key_slots_cap;
     struct resp_limits limits;
     uint64_t slow_after; /* µs: requests that take at least so long go to the slow log */
     struct chunk_pool chunks;
