@@ -353,6 +353,9 @@ static enum resp_result feed_reply(const char *bytes, size_t len, size_t step, s
     return result;
 }
 
+#define FIFTY   "01234567890123456789012345678901234567890123456789"
+#define HUNDRED FIFTY FIFTY
+
 static const char *const replies[] = {
     "+OK\r\n",
     "+\r\n",
@@ -381,8 +384,8 @@ static const char *const replies[] = {
     "*2\r\n|1\r\n+a\r\n*1\r\n:1\r\n:7\r\n%0\r\n",
     "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*0\r\n",
     "$12\r\n0123456789ab\r\n",
-    "$104\r\n01234567890123456789012345678901234567890123456789"
-    "012345678901234567890123456789012345678901234567890123\r\n",
+    "$75\r\n012345678901234567890123456789012345678901234567890123456789012345678901234\r\n",
+    "$100\r\n" HUNDRED "\r\n",
 };
 
 START_TEST(reply_reads_the_same_however_it_comes)
