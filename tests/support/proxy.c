@@ -13,6 +13,7 @@
 #define MAX_FLAGS 64
 
 static int descriptor_limit;
+static const char *bind_addresses = "127.0.0.1"; /* NULL: no bind directive */
 
 static const char *program(void)
 {
@@ -68,8 +69,13 @@ struct proxy *proxy_start_unready(struct cluster *c, const char *flags)
         argv[n++] = limit;
         descriptor_limit = 0;
     }
-    char *fixed[] = {(char *)program(), "--bind", "127.0.0.1", "--port", port,
-                     "--stats-port",    stats};
+    argv[n++] = (char *)program();
+    if (bind_addresses) {
+        argv[n++] = "--bind";
+        n = split_flags(argv, n, bind_addresses);
+    }
+    bind_addresses = "127.0.0.1";
+    char *fixed[] = {"--port", port, "--stats-port", stats};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         argv[n++] = fixed[i];
     n = split_flags(argv, n, flags);
@@ -264,6 +270,16 @@ void proxy_reset_peak(struct proxy *p)
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     ck_assert_msg(fd >= 0 && write(fd, "5", 1) == 1, "cannot reset the peak of memory");
     close(fd);
+}
+
+void proxy_bind(const char *addresses)
+{
+    bind_addresses = addresses;
+}
+
+void proxy_no_bind(void)
+{
+    bind_addresses = NULL;
 }
 
 void proxy_limit_descriptors(int limit)

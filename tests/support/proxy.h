@@ -42,6 +42,11 @@ int64_t proxy_memory(struct proxy *p);
 int64_t proxy_peak_memory(struct proxy *p);
 void proxy_reset_peak(struct proxy *p);
 
+/* The next start gets these addresses to bind (separated by spaces) instead of 127.0.0.1, or none.
+ */
+void proxy_bind(const char *addresses);
+void proxy_no_bind(void);
+
 /* The next start gets this limit of descriptors (0: as it is). */
 void proxy_limit_descriptors(int limit);
 
