@@ -296,11 +296,11 @@ static void decorate_node(struct discovery *d, struct topology *t, struct topolo
 static void publish(struct discovery *d, struct topology *t)
 {
     t->version = ++d->versions;
+    d->trouble_since = control_clock();
+    d->events->on_topology(d->owner, topology_ref(t)); /* first: requests wait for it */
     changes_log(d->published, t);
     topology_unref(d->published);
     d->published = t;
-    d->trouble_since = control_clock();
-    d->events->on_topology(d->owner, topology_ref(t));
 }
 
 static struct topology *make_topology(struct discovery *d)
