@@ -407,14 +407,11 @@ static void client_keep_scan(struct client *c, size_t have, size_t need)
     resp_args_init(&w->args);
 }
 
-static struct resp_limits client_limits(const struct client *c)
+/* Before it has authenticated a client may send little, as in Redis. */
+static const struct resp_limits *client_limits(const struct client *c)
 {
-    struct resp_limits limits = c->worker->limits;
-    if (!(c->flags & CLIENT_AUTHENTICATED)) {
-        limits.max_args = 10;
-        limits.max_bulk = 16 * 1024;
-    }
-    return limits;
+    const struct worker *w = c->worker;
+    return c->flags & CLIENT_AUTHENTICATED ? &w->limits : &w->limits_before_auth;
 }
 
 /* Scan and issue the requests at data as far as the window allows; returns the bytes consumed. */
@@ -425,13 +422,12 @@ static size_t client_process(struct client *c, struct chunk *chunk, char *data, 
     c->in_need = 0;
     while (pos < len && client_may_issue(c)) {
         struct resp_args *args = c->partial;
-        struct resp_limits limits = client_limits(c);
         const char *error = NULL;
         size_t used = 0;
         if (!args)
             resp_args_reset(args = &w->args);
-        enum resp_result result = resp_scan_request(args, data + pos, len - pos, &limits, &used,
-                                                    &error);
+        enum resp_result result = resp_scan_request(args, data + pos, len - pos, client_limits(c),
+                                                    &used, &error);
         if (result == RESP_MORE) {
             client_keep_scan(c, len - pos, used);
             break;

@@ -148,8 +148,8 @@ static void dispatch_unknown(struct client *c, const char *data, const struct re
 }
 
 /* The checks that Redis makes before it runs a command. False: answered with an error. */
-static bool dispatch_check(struct client *c, const struct command *cmd, bool unknown_sub,
-                           const char *data, const struct resp_args *args)
+static bool dispatch_check_slow(struct client *c, const struct command *cmd, bool unknown_sub,
+                                const char *data, const struct resp_args *args)
 {
     char text[512];
     if (!cmd) {
@@ -174,6 +174,15 @@ static bool dispatch_check(struct client *c, const struct command *cmd, bool unk
         return false;
     }
     return true;
+}
+
+static inline bool dispatch_check(struct client *c, const struct command *cmd, bool unknown_sub,
+                                  const char *data, const struct resp_args *args)
+{
+    if (cmd && !unknown_sub && command_arity_ok(cmd, args->argc) &&
+        (c->flags & CLIENT_AUTHENTICATED) && !(cmd->flags & COMMAND_BLOCKING))
+        return true;
+    return dispatch_check_slow(c, cmd, unknown_sub, data, args);
 }
 
 static void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chunk,

@@ -134,9 +134,22 @@ static struct backend *route_pick(struct worker *w, struct request *r)
                     w->config->connections_per_node);
 }
 
+/* The common case of route_pick: one shared connection to the slot's master, open. */
+static inline struct backend *route_pick_plain(const struct worker *w, const struct request *r)
+{
+    if ((r->flags & (REQUEST_REPLICA | REQUEST_BULK)) || r->slot == SLOT_NONE ||
+        w->config->connections_per_node != 1)
+        return NULL;
+    uint16_t node = w->slot_node[r->slot];
+    const struct pool *pool = node == NODE_NONE ? NULL : w->pools[node];
+    return pool && !(pool->flags & POOL_UNFIT) ? pool->backends[POOL_MASTER][0] : NULL;
+}
+
 void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len)
 {
-    struct backend *b = route_pick(w, r);
+    struct backend *b = route_pick_plain(w, r);
+    if (!b)
+        b = route_pick(w, r);
     if (b) {
         backend_send(b, r, chunk, data, len);
         return;

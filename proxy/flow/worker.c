@@ -230,8 +230,11 @@ static void worker_set_config(struct worker *w, const struct config *config)
     w->config = config;
     w->limits.max_bulk = config->proto_max_bulk_len;
     w->limits.max_size = config->client_query_buffer_limit;
-    w->limits.max_args = 1024 * 1024;
+    w->limits.max_args = INT32_MAX; /* as Redis 7; bounded by max_size */
     w->limits.max_inline = 64 * 1024;
+    w->limits_before_auth = w->limits;
+    w->limits_before_auth.max_args = RESP_UNAUTH_ARGS;
+    w->limits_before_auth.max_bulk = RESP_UNAUTH_BULK;
     w->slow_after = config->slowlog_log_slower_than < 0 ? UINT64_MAX
                                                         : (uint64_t)config->slowlog_log_slower_than;
 }

@@ -48,7 +48,7 @@ struct worker {
     struct command_keys keys; /* of the request being dispatched */
     uint16_t *key_slots;      /* and their slots */
     uint32_t key_slots_cap;
-    struct resp_limits limits;
+    struct resp_limits limits, limits_before_auth;
     uint64_t slow_after; /* µs: requests that take at least so long go to the slow log */
     struct chunk_pool chunks;
     struct slab requests;
