@@ -1,0 +1,530 @@
+/* combine_info: merges the INFO texts of all masters line by line. What becomes of a field is in
+ * one table; what the table does not name is added up if it is a number in a section of figures. */
+#include "flow/combine_info.h"
+#include "base/memory.h"
+#include "flow/local_call.h"
+#include "flow/process.h"
+#include "version.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <uthash.h>
+
+enum info_rule {
+    INFO_FIRST, /* the first node's */
+    INFO_SUM,
+    INFO_MAX,
+    INFO_MEAN,  /* of numbers, a percent sign stays */
+    INFO_WORST, /* "ok" unless one says otherwise */
+    INFO_HUMAN, /* 1.50M: of the field without _human */
+    INFO_DROP,  /* a node's own affair */
+    INFO_FIELDS /* a=1,b=2: each by the rules below */
+};
+
+static const struct {
+    const char *name; /* a trailing '*' stands for any rest */
+    enum info_rule rule;
+} info_rules[] = {
+    {"allocator_frag_ratio", INFO_MEAN},
+    {"allocator_rss_ratio", INFO_MEAN},
+    {"aof_current_rewrite_time_sec", INFO_MAX},
+    {"aof_enabled", INFO_MAX},
+    {"aof_last_bgrewrite_status", INFO_WORST},
+    {"aof_last_rewrite_time_sec", INFO_MAX},
+    {"aof_last_write_status", INFO_WORST},
+    {"aof_rewrite_in_progress", INFO_MAX},
+    {"aof_rewrite_scheduled", INFO_MAX},
+    {"async_loading", INFO_MAX},
+    {"connected_slaves", INFO_SUM},
+    {"current_fork_perc", INFO_MEAN},
+    {"expired_stale_perc", INFO_MEAN},
+    {"latest_fork_usec", INFO_MAX},
+    {"loading", INFO_MAX},
+    {"maxmemory_policy", INFO_FIRST},
+    {"mem_fragmentation_ratio", INFO_MEAN},
+    {"number_of_functions", INFO_MAX},
+    {"number_of_libraries", INFO_MAX},
+    {"rdb_bgsave_in_progress", INFO_MAX},
+    {"rdb_current_bgsave_time_sec", INFO_MAX},
+    {"rdb_last_bgsave_status", INFO_WORST},
+    {"rdb_last_bgsave_time_sec", INFO_MAX},
+    {"rdb_last_save_time", INFO_MAX},
+    {"rss_overhead_ratio", INFO_MEAN},
+    {"slave*", INFO_DROP},
+    {"used_memory_dataset_perc", INFO_MEAN},
+    {"used_memory_peak_perc", INFO_MEAN},
+};
+
+/* Sections of figures: numbers that no rule names are added up. */
+static const struct {
+    const char *name;
+    enum info_rule rule;
+} info_sections[] = {
+    {"Clients", INFO_SUM},       {"Memory", INFO_SUM},
+    {"Persistence", INFO_SUM},   {"Stats", INFO_SUM},
+    {"CPU", INFO_SUM},           {"Commandstats", INFO_FIELDS},
+    {"Errorstats", INFO_FIELDS}, {"Latencystats", INFO_FIELDS},
+    {"Keyspace", INFO_FIELDS},
+};
+
+/* Rules inside of a=1,b=2; others are added up. */
+static const struct {
+    const char *name;
+    enum info_rule rule;
+} info_fields[] = {
+    {"avg_ttl", INFO_MEAN}, {"usec_per_call", INFO_MEAN}, {"p50", INFO_MAX},
+    {"p99", INFO_MAX},      {"p99.9", INFO_MAX},          {"p100", INFO_MAX},
+};
+
+/* One line of the merged text. */
+struct info_line {
+    char *key; /* "Section\nname" */
+    const char *name;
+    char *value;
+    uint32_t count; /* values so far */
+    enum info_rule rule;
+    struct info_line *next; /* in its section */
+    UT_hash_handle hh;
+};
+
+struct info_section {
+    char *name;
+    struct info_line *first, *last;
+    struct info_section *next;
+};
+
+struct info {
+    struct info_section *sections, *last;
+    struct info_line *lines; /* by key */
+};
+
+/* --- rules --- */
+
+static bool info_name_is(const char *pattern, const char *name)
+{
+    size_t len = strlen(pattern);
+    if (len && pattern[len - 1] == '*')
+        return strncmp(pattern, name, len - 1) == 0;
+    return strcmp(pattern, name) == 0;
+}
+
+static bool info_is_number(const char *s)
+{
+    char *end;
+    strtod(s, &end);
+    return end != s && *end == '\0';
+}
+
+static enum info_rule info_rule_of(const char *section, const char *name, const char *value)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < sizeof info_rules / sizeof info_rules[0]; i++)
+        if (info_name_is(info_rules[i].name, name))
+            return info_rules[i].rule;
+    if (len > 6 && strcmp(name + len - 6, "_human") == 0)
+        return INFO_HUMAN;
+    for (size_t i = 0; i < sizeof info_sections / sizeof info_sections[0]; i++)
+        if (strcmp(info_sections[i].name, section) == 0 &&
+            (info_sections[i].rule == INFO_FIELDS || info_is_number(value)))
+            return info_sections[i].rule;
+    return INFO_FIRST;
+}
+
+static enum info_rule info_field_rule(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof info_fields / sizeof info_fields[0]; i++)
+        if (strlen(info_fields[i].name) == len && memcmp(info_fields[i].name, name, len) == 0)
+            return info_fields[i].rule;
+    return INFO_SUM;
+}
+
+/* --- values --- */
+
+/* Digits after the point of a number. */
+static int info_decimals(const char *s)
+{
+    const char *point = strchr(s, '.');
+    return point ? (int)strspn(point + 1, "0123456789") : 0;
+}
+
+/* a and b, of which a stands for `count` values already, by a numeric rule. */
+static void info_fold(enum info_rule rule, const char *a, const char *b, uint32_t count, char *out,
+                      size_t cap)
+{
+    int decimals = info_decimals(a);
+    const char *percent = strchr(a, '%') ? "%" : "";
+    if (decimals == 0 && rule != INFO_MEAN) {
+        long long x = strtoll(a, NULL, 10), y = strtoll(b, NULL, 10);
+        snprintf(out, cap, "%lld", rule == INFO_SUM ? x + y : x > y ? x : y);
+        return;
+    }
+    double x = strtod(a, NULL), y = strtod(b, NULL);
+    double z = rule == INFO_SUM   ? x + y
+               : rule == INFO_MAX ? (x > y ? x : y)
+                                  : x + (y - x) / (count + 1.);
+    snprintf(out, cap, "%.*f%s", decimals, z, percent);
+}
+
+/* The value of field `name` in a=1,b=2. False: there is none. */
+static bool info_field(const char *fields, const char *name, size_t len, char *out, size_t cap)
+{
+    while (*fields) {
+        size_t n = strcspn(fields, ",");
+        if (n > len && fields[len] == '=' && memcmp(fields, name, len) == 0) {
+            snprintf(out, cap, "%.*s", (int)(n - len - 1), fields + len + 1);
+            return true;
+        }
+        fields += n + (fields[n] == ',');
+    }
+    return false;
+}
+
+/* Merge b into a, both of the form a=1,b=2, in the order of a. The caller frees. */
+static char *info_fold_fields(const char *a, const char *b, uint32_t count)
+{
+    struct gather_part out = {0};
+    for (const char *p = a; *p;) {
+        size_t n = strcspn(p, ","), name = strcspn(p, "=");
+        char x[64], y[64], z[64];
+        if (name < n && info_field(b, p, name, y, sizeof y)) {
+            snprintf(x, sizeof x, "%.*s", (int)(n - name - 1), p + name + 1);
+            info_fold(info_field_rule(p, name), x, y, count, z, sizeof z);
+            gather_printf(&out, "%s%.*s=%s", out.len ? "," : "", (int)name, p, z);
+        } else {
+            gather_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
+        }
+        p += n + (p[n] == ',');
+    }
+    gather_append(&out, "", 1);
+    return out.data;
+}
+
+static void info_merge_value(struct info_line *line, const char *value)
+{
+    char number[64];
+    switch (line->rule) {
+    case INFO_SUM:
+    case INFO_MAX:
+    case INFO_MEAN:
+        info_fold(line->rule, line->value, value, line->count, number, sizeof number);
+        free(line->value);
+        line->value = memory_strdup(number);
+        break;
+    case INFO_FIELDS: {
+        char *merged = info_fold_fields(line->value, value, line->count);
+        free(line->value);
+        line->value = merged;
+        break;
+    }
+    case INFO_WORST:
+        if (strcmp(line->value, "ok") == 0) {
+            free(line->value);
+            line->value = memory_strdup(value);
+        }
+        break;
+    case INFO_FIRST:
+    case INFO_HUMAN:
+    case INFO_DROP:
+        break;
+    }
+    line->count++;
+}
+
+/* As Redis prints amounts of memory. */
+static void info_human(unsigned long long n, char *out, size_t cap)
+{
+    static const char units[] = "KMGTP";
+    double d = (double)n;
+    int unit = -1;
+    while (d >= 1024 && unit < (int)sizeof units - 2) {
+        d /= 1024;
+        unit++;
+    }
+    if (unit < 0)
+        snprintf(out, cap, "%lluB", n);
+    else
+        snprintf(out, cap, "%.2f%c", d, units[unit]);
+}
+
+/* --- the text --- */
+
+static struct info_section *info_section(struct info *info, const char *name)
+{
+    struct info_section *section = info->sections;
+    while (section && strcmp(section->name, name) != 0)
+        section = section->next;
+    if (section)
+        return section;
+    section = memory_zalloc(sizeof *section);
+    section->name = memory_strdup(name);
+    if (info->last)
+        info->last->next = section;
+    else
+        info->sections = section;
+    info->last = section;
+    return section;
+}
+
+static struct info_line *info_find(struct info *info, const char *section, const char *name)
+{
+    char key[512];
+    struct info_line *line;
+    snprintf(key, sizeof key, "%s\n%s", section, name);
+    HASH_FIND_STR(info->lines, key, line);
+    return line;
+}
+
+static void info_add(struct info *info, struct info_section *section, const char *name,
+                     const char *value)
+{
+    struct info_line *line = info_find(info, section->name, name);
+    if (line) {
+        info_merge_value(line, value);
+        return;
+    }
+    char key[512];
+    snprintf(key, sizeof key, "%s\n%s", section->name, name);
+    line = memory_zalloc(sizeof *line);
+    line->key = memory_strdup(key);
+    line->name = strchr(line->key, '\n') + 1;
+    line->value = memory_strdup(value);
+    line->count = 1;
+    line->rule = info_rule_of(section->name, name, value);
+    if (section->last)
+        section->last->next = line;
+    else
+        section->first = line;
+    section->last = line;
+    HASH_ADD_KEYPTR(hh, info->lines, line->key, strlen(line->key), line);
+}
+
+/* A line of at most this length is merged; INFO has no longer ones that could be. */
+#define INFO_LINE_MAX 1024
+
+/* Call each(ctx, line) for every line of text that is not empty. */
+static void info_each_line(const char *text, size_t len, void (*each)(void *ctx, char *line),
+                           void *ctx)
+{
+    char line[INFO_LINE_MAX];
+    for (const char *p = text, *end = text + len; p < end;) {
+        const char *eol = memchr(p, '\n', (size_t)(end - p));
+        size_t n = eol ? (size_t)(eol - p) : (size_t)(end - p);
+        size_t next = n + (eol != NULL);
+        while (n && p[n - 1] == '\r')
+            n--;
+        if (n && n < sizeof line) {
+            memcpy(line, p, n);
+            line[n] = '\0';
+            each(ctx, line);
+        }
+        p += next;
+    }
+}
+
+struct info_reading {
+    struct info *info;
+    struct info_section *section;
+};
+
+static void info_read_line(void *ctx, char *line)
+{
+    struct info_reading *reading = ctx;
+    if (line[0] == '#') {
+        reading->section = info_section(reading->info, line + 1 + (line[1] == ' '));
+        return;
+    }
+    char *colon = strchr(line, ':');
+    if (!colon || !reading->section)
+        return;
+    *colon = '\0';
+    info_add(reading->info, reading->section, line, colon + 1);
+}
+
+/* A field of slotway's own takes the place of the nodes', if they have it. */
+static void info_override_line(void *ctx, char *text)
+{
+    struct info *info = ctx;
+    char *colon = strchr(text, ':');
+    if (!colon)
+        return;
+    *colon = '\0';
+    for (struct info_line *line = info->lines; line; line = line->hh.next) {
+        if (strcmp(line->name, text) != 0)
+            continue;
+        free(line->value);
+        line->value = memory_strdup(colon + 1);
+    }
+}
+
+static void info_print_line(struct info *info, const struct info_section *section,
+                            const struct info_line *line, struct gather_part *out)
+{
+    char base[128], human[32];
+    const char *value = line->value;
+    if (line->rule == INFO_DROP)
+        return;
+    if (line->rule == INFO_HUMAN) {
+        snprintf(base, sizeof base, "%.*s", (int)(strlen(line->name) - 6), line->name);
+        const struct info_line *number = info_find(info, section->name, base);
+        if (number) {
+            info_human(strtoull(number->value, NULL, 10), human, sizeof human);
+            value = human;
+        }
+    }
+    gather_printf(out, "%s:%s\r\n", line->name, value);
+}
+
+static void info_print(struct info *info, struct gather_part *out)
+{
+    for (struct info_section *section = info->sections; section; section = section->next) {
+        gather_printf(out, "%s# %s\r\n", out->len ? "\r\n" : "", section->name);
+        for (struct info_line *line = section->first; line; line = line->next)
+            info_print_line(info, section, line, out);
+    }
+}
+
+static void info_free(struct info *info)
+{
+    struct info_line *line, *next_line;
+    HASH_ITER (hh, info->lines, line, next_line) {
+        HASH_DEL(info->lines, line);
+        free(line->key);
+        free(line->value);
+        free(line);
+    }
+    while (info->sections) {
+        struct info_section *section = info->sections;
+        info->sections = section->next;
+        free(section->name);
+        free(section);
+    }
+}
+
+void combine_info_texts(const char *const *texts, const size_t *lens, size_t n, const char *own,
+                        struct gather_part *out)
+{
+    struct info info = {0};
+    for (size_t i = 0; i < n; i++) {
+        struct info_reading reading = {.info = &info};
+        info_each_line(texts[i], lens[i], info_read_line, &reading);
+    }
+    info_each_line(own, strlen(own), info_override_line, &info);
+    info_print(&info, out);
+    info_free(&info);
+}
+
+/* --- slotway's own figures --- */
+
+static int64_t info_uptime(const struct worker *w)
+{
+    return ((int64_t)w->now - w->process->started_mono) / 1000000;
+}
+
+/* Fields that are about the server that answers, which is slotway. */
+static void info_own(struct worker *w, struct gather_part *own)
+{
+    struct process *process = w->process;
+    struct timespec now;
+    char exe[512];
+    ssize_t len = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    clock_gettime(CLOCK_REALTIME, &now);
+    exe[len > 0 ? len : 0] = '\0';
+    gather_printf(own,
+                  "process_id:%d\nrun_id:%s\ntcp_port:%u\nserver_time_usec:%lld\n"
+                  "uptime_in_seconds:%lld\nuptime_in_days:%lld\nexecutable:%s\nconfig_file:%s\n"
+                  "io_threads_active:0\n"
+                  "connected_clients:%llu\ncluster_connections:0\nmaxclients:%u\n"
+                  "blocked_clients:0\ntracking_clients:0\nclients_in_timeout_table:0\n"
+                  "total_connections_received:%llu\nrejected_connections:%llu\n",
+                  getpid(), process->id, w->config->port,
+                  (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000, (long long)info_uptime(w),
+                  (long long)info_uptime(w) / 86400, exe, config_file(w->config),
+                  (unsigned long long)local_counter(process, COUNTER_clients),
+                  w->config->maxclients,
+                  (unsigned long long)local_counter(process, COUNTER_clients_accepted),
+                  (unsigned long long)atomic_load(&process->rejected));
+    gather_append(own, "", 1);
+}
+
+void combine_info_slotway(struct worker *w, struct gather_part *text)
+{
+    const struct process *process = w->process;
+    const struct topology *t = w->topology;
+    gather_printf(text,
+                  "%s# slotway\r\nslotway_version:%s\r\nslotway_process_id:%d\r\n"
+                  "slotway_uptime_in_seconds:%lld\r\nslotway_threads:%u\r\n"
+                  "slotway_cluster_nodes:%u\r\nslotway_cluster_masters:%u\r\n"
+                  "slotway_slots_covered:%u\r\nslotway_topology_version:%llu\r\n"
+                  "slotway_cluster_epoch:%llu\r\n",
+                  text->len ? "\r\n" : "", SLOTWAY_VERSION, getpid(), (long long)info_uptime(w),
+                  process->nworkers, t ? t->nnodes : 0, w->nshards, t ? t->covered : 0,
+                  (unsigned long long)(t ? t->version : 0), (unsigned long long)(t ? t->epoch : 0));
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        gather_printf(text, "slotway_%s:%llu\r\n", counter_info[i].name,
+                      (unsigned long long)local_counter(process, (enum counter)i));
+}
+
+/* --- the command --- */
+
+static uint32_t info_asked(const struct local_call *call)
+{
+    uint32_t asked = local_argc(call) == 1 ? INFO_WITH_SLOTWAY | INFO_WITH_NODES : 0;
+    for (uint32_t i = 1; i < local_argc(call); i++) {
+        if (local_is(call, i, "slotway"))
+            asked |= INFO_WITH_SLOTWAY;
+        else if (local_is(call, i, "all") || local_is(call, i, "default") ||
+                 local_is(call, i, "everything"))
+            asked |= INFO_WITH_SLOTWAY | INFO_WITH_NODES;
+        else
+            asked |= INFO_WITH_NODES;
+    }
+    return asked;
+}
+
+void local_info(const struct local_call *call)
+{
+    struct client *c = call->c;
+    uint32_t asked = info_asked(call);
+    if ((asked & INFO_WITH_NODES) && c->worker->nshards > 0) {
+        uint32_t *state = memory_alloc(sizeof *state);
+        *state = asked;
+        fanout_all(c, call->cmd, call->request, local_request_len(call), state);
+        return;
+    }
+    struct gather_part text = {0};
+    if (asked & INFO_WITH_SLOTWAY)
+        combine_info_slotway(c->worker, &text);
+    local_bulk_reply(c, text.data ? text.data : "", text.len);
+    free(text.data);
+}
+
+bool combine_info(struct worker *w, struct fanout *f, struct bufq *out)
+{
+    const char **texts = memory_alloc(f->children * sizeof *texts);
+    size_t *lens = memory_alloc(f->children * sizeof *lens);
+    bool good = true;
+    for (uint32_t i = 0; i < f->children && good; i++) {
+        struct bufq *q = &f->replies[i].q;
+        const char *data = bufq_flatten(&w->chunks, q);
+        struct reply_reader reader = {data, data ? data + q->len : data};
+        struct reply_value value;
+        good = reply_read(&reader, &value) && value.data;
+        texts[i] = good ? value.data : "";
+        lens[i] = good ? value.len : 0;
+    }
+    if (good) {
+        struct gather_part own = {0}, text = {0};
+        struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+        info_own(w, &own);
+        combine_info_texts(texts, lens, f->children, own.data, &text);
+        if (*(const uint32_t *)f->state & INFO_WITH_SLOTWAY)
+            combine_info_slotway(w, &text);
+        reply_text(&r, text.data ? text.data : "", text.len);
+        free(own.data);
+        free(text.data);
+    }
+    free(texts);
+    free(lens);
+    return good;
+}

@@ -1,0 +1,57 @@
+/* reply: replies of slotway's own, element by element into a queue; and a reader that walks the
+ * elements of replies that lie in memory, for merging them. */
+#ifndef SLOTWAY_RESP_REPLY_H
+#define SLOTWAY_RESP_REPLY_H
+
+#include "base/chunk.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where to write and in which protocol (2, or 3 once clients may ask for it). Elements are appended
+ * to q in the order of the calls; aggregates announce how many follow. */
+struct reply {
+    struct chunk_pool *pool;
+    struct bufq *q;
+    int protocol;
+};
+
+void reply_status(struct reply *r, const char *text); /* "OK" for "+OK" */
+void reply_error(struct reply *r, const char *text);  /* "ERR …", without the dash */
+void reply_int(struct reply *r, int64_t value);
+void reply_bulk(struct reply *r, const void *data, size_t len);
+void reply_bulk_string(struct reply *r, const char *text);
+void reply_bulkf(struct reply *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Text for people: a bulk in RESP2, a verbatim string in RESP3. */
+void reply_text(struct reply *r, const char *data, size_t len);
+void reply_null(struct reply *r);
+void reply_null_array(struct reply *r);
+void reply_array(struct reply *r, size_t n);
+void reply_map(struct reply *r, size_t n); /* n pairs follow; RESP2: an array of 2n */
+/* An array of n status lines, as HELP subcommands answer. */
+void reply_lines(struct reply *r, const char *const *lines, size_t n);
+
+/* --- reading --- */
+
+struct reply_reader {
+    const char *p;
+    const char *end;
+};
+
+/* One element. Aggregates (* % ~ >): n is the number of elements that follow (two for each pair of
+ * a map). Others: data and len, and n for integers. Nulls of every kind are null. */
+struct reply_value {
+    char type;
+    bool null;
+    const char *data;
+    size_t len;
+    int64_t n;
+};
+
+/* The next element; of an aggregate its header only: its elements are what is read next. False: the
+ * bytes end before it does, or are not RESP. */
+bool reply_read(struct reply_reader *reader, struct reply_value *value);
+/* Step over one whole element with everything in it. */
+bool reply_skip(struct reply_reader *reader);
+
+#endif
