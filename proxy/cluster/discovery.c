@@ -17,7 +17,8 @@
 #include <string.h>
 
 #define TICK          0.05
-#define HINT_SPACING  0.01 /* least seconds between two rounds that hints ask for */
+#define HINT_SPACING  0.01 /* least seconds between two rounds that hints ask for … */
+#define HINT_BURST    2.0  /* … until they have not ceased for so long; then TROUBLE_EVERY */
 #define HINT_TROUBLE  0.5  /* seconds of asking often after a hint */
 #define TROUBLE_EVERY 0.05 /* seconds between rounds in trouble … */
 #define TROUBLE_TIRED 60.0 /* … until it has been the same trouble for this long … */
@@ -42,6 +43,7 @@ struct discovery {
     uint32_t generation;
     bool changed; /* settle() has something to do */
     double last_hint;
+    double burst_since; /* hints have come without a pause since then */
     double last_round;
     double last_probe;
     double trouble_since; /* last time that the trouble changed; 0: none */
@@ -357,7 +359,7 @@ static void on_commands(void *ctx, struct endpoint *e, const char *reply, size_t
     const char *error;
 
     if (!learning_take(d->learning, e->software, reply, len, &error))
-        log_warning("node %s:%u: COMMAND is not understood: %s", e->host, e->port, error);
+        log_warning("cluster: node %s:%u: COMMAND is not understood: %s", e->host, e->port, error);
     d->changed = true;
 }
 
@@ -557,10 +559,14 @@ static void on_hint(struct ev_loop *loop, ev_async *w, int revents)
 {
     struct discovery *d = w->data;
     double now = control_clock();
-    double wait = d->last_round + HINT_SPACING - now;
+    double spacing, wait;
 
     (void)revents;
+    if (now - d->last_hint > HINT_TROUBLE)
+        d->burst_since = now;
     d->last_hint = now;
+    spacing = now - d->burst_since < HINT_BURST ? HINT_SPACING : TROUBLE_EVERY;
+    wait = d->last_round + spacing - now;
     if (wait <= 0) {
         ask_for_hint(d, now);
     } else if (!ev_is_active(&d->hint_timer)) {

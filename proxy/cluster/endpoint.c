@@ -95,6 +95,15 @@ static void on_any_answer(struct endpoint *e)
         e->env->on_change(e->env->ctx);
 }
 
+/* Once in the log for each new complaint. */
+static void complain(struct endpoint *e, const char *what, const char *text)
+{
+    if (strncmp(e->trouble, text, sizeof(e->trouble) - 1) == 0)
+        return;
+    snprintf(e->trouble, sizeof(e->trouble), "%s", text);
+    log_warning("cluster: node %s:%u: %s: %s", e->host, e->port, what, e->trouble);
+}
+
 static void on_refusal(struct endpoint *e, const redisReply *reply, const char *what)
 {
     bool loading = strncmp(reply->str, "LOADING", 7) == 0;
@@ -104,8 +113,7 @@ static void on_refusal(struct endpoint *e, const redisReply *reply, const char *
         e->env->on_change(e->env->ctx);
     }
     if (!loading)
-        log_limited(LOG_LEVEL_WARNING, "node %s:%u refuses %s: %s", e->host, e->port, what,
-                    reply->str);
+        complain(e, what, reply->str);
 }
 
 static void number_nodes(struct view *view, struct registry *registry, double now)
@@ -128,6 +136,7 @@ static void take_view(struct endpoint *e, struct view *view, double now)
     e->view = view;
     e->view_at = now;
     e->loading = false;
+    e->trouble[0] = '\0';
     e->node = view->nodes[view->myself].index;
     if (!same)
         e->env->on_change(e->env->ctx);
@@ -150,7 +159,7 @@ static void on_nodes(void *arg, const redisReply *reply, const char *raw, size_t
     else
         error = "CLUSTER NODES is not answered with text";
     if (error)
-        log_limited(LOG_LEVEL_WARNING, "node %s:%u: %s", e->host, e->port, error);
+        complain(e, "CLUSTER NODES", error);
     if (view)
         take_view(e, view, control_clock());
     if (e->again) {
@@ -338,12 +347,14 @@ static void on_down(void *owner, const char *reason)
     struct endpoint *e = owner;
     double now = control_clock();
 
-    log_verbose("node %s:%u: %s", e->host, e->port, reason);
+    log_verbose("cluster: node %s:%u: %s", e->host, e->port, reason);
     if (e->unwell_since == 0)
         e->unwell_since = now;
     if (!e->answered) {
         e->refused = true;
         e->which++; /* a name may have several addresses */
+        if (strncmp(reason, "AUTH", 4) == 0)
+            complain(e, "connection", reason);
         snprintf(e->trouble, sizeof(e->trouble), "%s", reason);
     }
     if (e->answered)
