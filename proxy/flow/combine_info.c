@@ -15,15 +15,15 @@ enum info_rule {
     INFO_FIRST, /* the first node's */
     INFO_SUM,
     INFO_MAX,
-    INFO_MEAN,  /* of numbers, a percent sign stays */
-    INFO_WORST, /* "ok" unless one says otherwise */
-    INFO_HUMAN, /* 1.50M: of the field without _human */
-    INFO_DROP,  /* a node's own affair */
-    INFO_FIELDS /* a=1,b=2: each by the rules below */
+    INFO_MEAN,      /* of numbers, a percent sign stays */
+    INFO_WORST,     /* "ok" unless one says otherwise */
+    INFO_HUMAN,     /* 1.50M: of the field without _human */
+    INFO_FIELDS,    /* a=1,b=2: each added up, or a weighted mean */
+    INFO_FIELDS_MAX /* a=1,b=2: the greatest of each */
 };
 
 static const struct {
-    const char *name; /* a trailing '*' stands for any rest */
+    const char *name;
     enum info_rule rule;
 } info_rules[] = {
     {"allocator_frag_ratio", INFO_MEAN},
@@ -43,6 +43,7 @@ static const struct {
     {"loading", INFO_MAX},
     {"maxmemory_policy", INFO_FIRST},
     {"mem_fragmentation_ratio", INFO_MEAN},
+    {"number_of_cached_scripts", INFO_MAX},
     {"number_of_functions", INFO_MAX},
     {"number_of_libraries", INFO_MAX},
     {"rdb_bgsave_in_progress", INFO_MAX},
@@ -51,7 +52,6 @@ static const struct {
     {"rdb_last_bgsave_time_sec", INFO_MAX},
     {"rdb_last_save_time", INFO_MAX},
     {"rss_overhead_ratio", INFO_MEAN},
-    {"slave*", INFO_DROP},
     {"used_memory_dataset_perc", INFO_MEAN},
     {"used_memory_peak_perc", INFO_MEAN},
 };
@@ -64,17 +64,17 @@ static const struct {
     {"Clients", INFO_SUM},       {"Memory", INFO_SUM},
     {"Persistence", INFO_SUM},   {"Stats", INFO_SUM},
     {"CPU", INFO_SUM},           {"Commandstats", INFO_FIELDS},
-    {"Errorstats", INFO_FIELDS}, {"Latencystats", INFO_FIELDS},
+    {"Errorstats", INFO_FIELDS}, {"Latencystats", INFO_FIELDS_MAX},
     {"Keyspace", INFO_FIELDS},
 };
 
-/* Rules inside of a=1,b=2; others are added up. */
+/* Fields inside of a=1,b=2 that are means, and the field that says of how many. */
 static const struct {
     const char *name;
-    enum info_rule rule;
-} info_fields[] = {
-    {"avg_ttl", INFO_MEAN}, {"usec_per_call", INFO_MEAN}, {"p50", INFO_MAX},
-    {"p99", INFO_MAX},      {"p99.9", INFO_MAX},          {"p100", INFO_MAX},
+    const char *weight;
+} info_means[] = {
+    {"avg_ttl", "expires"},
+    {"usec_per_call", "calls"},
 };
 
 /* One line of the merged text. */
@@ -97,17 +97,10 @@ struct info_section {
 struct info {
     struct info_section *sections, *last;
     struct info_line *lines; /* by key */
+    unsigned replicas;       /* lines "slave0:", "slave1:" … so far */
 };
 
 /* --- rules --- */
-
-static bool info_name_is(const char *pattern, const char *name)
-{
-    size_t len = strlen(pattern);
-    if (len && pattern[len - 1] == '*')
-        return strncmp(pattern, name, len - 1) == 0;
-    return strcmp(pattern, name) == 0;
-}
 
 static bool info_is_number(const char *s)
 {
@@ -120,23 +113,15 @@ static enum info_rule info_rule_of(const char *section, const char *name, const 
 {
     size_t len = strlen(name);
     for (size_t i = 0; i < sizeof info_rules / sizeof info_rules[0]; i++)
-        if (info_name_is(info_rules[i].name, name))
+        if (strcmp(info_rules[i].name, name) == 0)
             return info_rules[i].rule;
     if (len > 6 && strcmp(name + len - 6, "_human") == 0)
         return INFO_HUMAN;
     for (size_t i = 0; i < sizeof info_sections / sizeof info_sections[0]; i++)
         if (strcmp(info_sections[i].name, section) == 0 &&
-            (info_sections[i].rule == INFO_FIELDS || info_is_number(value)))
+            (info_sections[i].rule != INFO_SUM || info_is_number(value)))
             return info_sections[i].rule;
     return INFO_FIRST;
-}
-
-static enum info_rule info_field_rule(const char *name, size_t len)
-{
-    for (size_t i = 0; i < sizeof info_fields / sizeof info_fields[0]; i++)
-        if (strlen(info_fields[i].name) == len && memcmp(info_fields[i].name, name, len) == 0)
-            return info_fields[i].rule;
-    return INFO_SUM;
 }
 
 /* --- values --- */
@@ -180,19 +165,45 @@ static bool info_field(const char *fields, const char *name, size_t len, char *o
     return false;
 }
 
+/* The field that is the weight of the mean `name`; NULL: it is no mean. */
+static const char *info_weight_of(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof info_means / sizeof info_means[0]; i++)
+        if (strlen(info_means[i].name) == len && memcmp(info_means[i].name, name, len) == 0)
+            return info_means[i].weight;
+    return NULL;
+}
+
+/* What the mean x of a and the mean y of b are together. */
+static void info_fold_mean(const char *a, const char *b, const char *weight, const char *x,
+                           const char *y, char *out, size_t cap)
+{
+    char wa[64] = "0", wb[64] = "0";
+    info_field(a, weight, strlen(weight), wa, sizeof wa);
+    info_field(b, weight, strlen(weight), wb, sizeof wb);
+    double m = strtod(wa, NULL), n = strtod(wb, NULL);
+    double mean = m + n > 0 ? (strtod(x, NULL) * m + strtod(y, NULL) * n) / (m + n) : 0;
+    snprintf(out, cap, "%.*f", info_decimals(x), mean);
+}
+
 /* Merge b into a, both of the form a=1,b=2, in the order of a. The caller frees. */
-static char *info_fold_fields(const char *a, const char *b, uint32_t count)
+static char *info_fold_fields(enum info_rule rule, const char *a, const char *b)
 {
     struct gather_part out = {0};
+    enum info_rule each = rule == INFO_FIELDS_MAX ? INFO_MAX : INFO_SUM;
     for (const char *p = a; *p;) {
         size_t n = strcspn(p, ","), name = strcspn(p, "=");
+        const char *weight = info_weight_of(p, name);
         char x[64], y[64], z[64];
-        if (name < n && info_field(b, p, name, y, sizeof y)) {
-            snprintf(x, sizeof x, "%.*s", (int)(n - name - 1), p + name + 1);
-            info_fold(info_field_rule(p, name), x, y, count, z, sizeof z);
-            gather_printf(&out, "%s%.*s=%s", out.len ? "," : "", (int)name, p, z);
-        } else {
+        if (name >= n || !info_field(b, p, name, y, sizeof y)) {
             gather_printf(&out, "%s%.*s", out.len ? "," : "", (int)n, p);
+        } else {
+            snprintf(x, sizeof x, "%.*s", (int)(n - name - 1), p + name + 1);
+            if (weight)
+                info_fold_mean(a, b, weight, x, y, z, sizeof z);
+            else
+                info_fold(each, x, y, 1, z, sizeof z);
+            gather_printf(&out, "%s%.*s=%s", out.len ? "," : "", (int)name, p, z);
         }
         p += n + (p[n] == ',');
     }
@@ -211,8 +222,9 @@ static void info_merge_value(struct info_line *line, const char *value)
         free(line->value);
         line->value = memory_strdup(number);
         break;
-    case INFO_FIELDS: {
-        char *merged = info_fold_fields(line->value, value, line->count);
+    case INFO_FIELDS:
+    case INFO_FIELDS_MAX: {
+        char *merged = info_fold_fields(line->rule, line->value, value);
         free(line->value);
         line->value = merged;
         break;
@@ -225,7 +237,6 @@ static void info_merge_value(struct info_line *line, const char *value)
         break;
     case INFO_FIRST:
     case INFO_HUMAN:
-    case INFO_DROP:
         break;
     }
     line->count++;
@@ -330,6 +341,7 @@ struct info_reading {
 static void info_read_line(void *ctx, char *line)
 {
     struct info_reading *reading = ctx;
+    char replica[32];
     if (line[0] == '#') {
         reading->section = info_section(reading->info, line + 1 + (line[1] == ' '));
         return;
@@ -338,7 +350,13 @@ static void info_read_line(void *ctx, char *line)
     if (!colon || !reading->section)
         return;
     *colon = '\0';
-    info_add(reading->info, reading->section, line, colon + 1);
+    const char *name = line;
+    if (strncmp(line, "slave", 5) == 0 && line[5] >= '0' && line[5] <= '9') {
+        /* The replicas of one master are numbered from 0: number those of all. */
+        snprintf(replica, sizeof replica, "slave%u", reading->info->replicas++);
+        name = replica;
+    }
+    info_add(reading->info, reading->section, name, colon + 1);
 }
 
 /* A field of slotway's own takes the place of the nodes', if they have it. */
@@ -362,8 +380,6 @@ static void info_print_line(struct info *info, const struct info_section *sectio
 {
     char base[128], human[32];
     const char *value = line->value;
-    if (line->rule == INFO_DROP)
-        return;
     if (line->rule == INFO_HUMAN) {
         snprintf(base, sizeof base, "%.*s", (int)(strlen(line->name) - 6), line->name);
         const struct info_line *number = info_find(info, section->name, base);

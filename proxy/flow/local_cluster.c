@@ -133,8 +133,7 @@ static void cluster_ask_owner(const struct local_call *call)
 static void cluster_help(const struct local_call *call)
 {
     static const char *const lines[] = {
-        "CLUSTER <subcommand> [<arg> [value] [opt] ...]. slotway shows itself as one node that "
-        "owns all slots (PROXY NODES and PROXY SLOTS show the cluster behind it). Subcommands are:",
+        "CLUSTER <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
         "COUNT-FAILURE-REPORTS <node-id>",
         "    Return the number of failure reports for <node-id>.",
         "COUNTKEYSINSLOT <slot>",
@@ -148,7 +147,8 @@ static void cluster_help(const struct local_call *call)
         "MYID",
         "    Return the id of this slotway.",
         "NODES, SHARDS, SLOTS",
-        "    Return slotway as the one node, in the formats of Redis.",
+        "    Return slotway as the one node that owns all slots, in the formats of Redis.",
+        "    PROXY NODES and PROXY SLOTS show the cluster behind it.",
         "HELP",
         "    Print this help.",
     };

@@ -24,15 +24,20 @@ struct slowlog *slowlog_new(void)
     return memory_zalloc(sizeof(struct slowlog));
 }
 
+static void slowlog_drop_oldest(struct slowlog *log)
+{
+    struct slowlog_entry *entry = log->oldest;
+    log->oldest = entry->newer;
+    if (!log->oldest)
+        log->newest = NULL;
+    log->count--;
+    free(entry);
+}
+
 void slowlog_reset(struct slowlog *log)
 {
-    while (log->oldest) {
-        struct slowlog_entry *entry = log->oldest;
-        log->oldest = entry->newer;
-        free(entry);
-    }
-    log->newest = NULL;
-    log->count = 0;
+    while (log->count > 0)
+        slowlog_drop_oldest(log);
 }
 
 void slowlog_free(struct slowlog *log)
@@ -99,8 +104,6 @@ void slowlog_record(struct slowlog *log, uint32_t max_len, const char *request, 
     char buf[SLOWLOG_ENTRY_MAX];
     struct slowlog_text text = {buf, 0};
     uint64_t id = atomic_fetch_add_explicit(&slowlog_next_id, 1, memory_order_relaxed);
-    if (max_len == 0)
-        return;
     text.len = (size_t)sprintf(buf, "*6\r\n:%llu\r\n:%lld\r\n:%llu\r\n", (unsigned long long)id,
                                (long long)time, (unsigned long long)duration);
     slowlog_put_arguments(&text, request, len);
@@ -118,12 +121,8 @@ void slowlog_record(struct slowlog *log, uint32_t max_len, const char *request, 
         log->oldest = entry;
     log->newest = entry;
     log->count++;
-    while (log->count > max_len) {
-        struct slowlog_entry *oldest = log->oldest;
-        log->oldest = oldest->newer;
-        log->count--;
-        free(oldest);
-    }
+    while (log->count > max_len)
+        slowlog_drop_oldest(log);
 }
 
 void slowlog_add(struct worker *w, struct client *c, const char *request, size_t len,

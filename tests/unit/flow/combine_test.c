@@ -1,0 +1,177 @@
+/* Tests of the merges with code of their own, as far as they need no cluster: the cursor of SCAN
+ * and the fields of INFO. */
+#include "flow/combine_info.h"
+#include "flow/combine_scan.h"
+#include "support/unit.h"
+
+/* --- SCAN's cursor --- */
+
+START_TEST(cursor_comes_back_as_it_was)
+{
+    static const struct scan_cursor cursors[] = {
+        {0, 1, 0}, {16383, 255, (1ULL << SCAN_NODE_BITS) - 1}, {5461, 7, 123456789}};
+    for (size_t i = 0; i < sizeof cursors / sizeof cursors[0]; i++) {
+        struct scan_cursor got;
+        uint64_t value;
+        ck_assert(combine_scan_encode(&cursors[i], &value));
+        ck_assert_uint_ne(value, 0);
+        ck_assert_uint_le(value, INT64_MAX);
+        ck_assert(combine_scan_decode(value, &got));
+        ck_assert_uint_eq(got.slot, cursors[i].slot);
+        ck_assert_uint_eq(got.print, cursors[i].print);
+        ck_assert_uint_eq(got.node, cursors[i].node);
+    }
+}
+END_TEST
+
+START_TEST(cursor_of_a_node_that_does_not_fit_is_refused)
+{
+    struct scan_cursor cursor = {.slot = 1, .print = 1, .node = 1ULL << SCAN_NODE_BITS};
+    uint64_t value;
+    ck_assert(!combine_scan_encode(&cursor, &value));
+}
+END_TEST
+
+START_TEST(cursor_of_another_form_is_refused)
+{
+    struct scan_cursor cursor;
+    ck_assert(!combine_scan_decode(5, &cursor));
+    ck_assert(!combine_scan_decode(UINT64_MAX, &cursor));
+    ck_assert(!combine_scan_decode(1ULL << 62 | 1ULL << SCAN_NODE_BITS, &cursor));
+}
+END_TEST
+
+START_TEST(fingerprint_tells_processes_apart)
+{
+    ck_assert_uint_ne(combine_scan_print("", ""), 0);
+    ck_assert_uint_eq(combine_scan_print("a", "b"), combine_scan_print("a", "b"));
+    ck_assert_uint_ne(combine_scan_print("node", "run1"), combine_scan_print("node", "run2"));
+    ck_assert_uint_ne(combine_scan_print("node1", ""), combine_scan_print("node2", ""));
+}
+END_TEST
+
+/* --- INFO --- */
+
+static void expect_merged(const char *a, const char *b, const char *own, const char *want)
+{
+    const char *const texts[] = {a, b};
+    const size_t lens[] = {strlen(a), strlen(b)};
+    struct gather_part out = {0};
+    combine_info_texts(texts, lens, 2, own, &out);
+    gather_append(&out, "", 1);
+    ck_assert_str_eq(out.data, want);
+    free(out.data);
+}
+
+START_TEST(figures_are_added_and_texts_are_the_first_nodes)
+{
+    expect_merged(
+        "# Server\r\nredis_version:7.0.15\r\nhz:10\r\n\r\n# Stats\r\nhits:5\r\nkbps:1.25\r\n",
+        "# Server\r\nredis_version:7.0.14\r\nhz:10\r\n\r\n# Stats\r\nhits:7\r\nkbps:0.50\r\n", "",
+        "# Server\r\nredis_version:7.0.15\r\nhz:10\r\n\r\n# Stats\r\nhits:12\r\n"
+        "kbps:1.75\r\n");
+}
+END_TEST
+
+START_TEST(human_sizes_follow_their_figures)
+{
+    expect_merged("# Memory\r\nused_memory:1048576\r\nused_memory_human:1.00M\r\n",
+                  "# Memory\r\nused_memory:524288\r\nused_memory_human:512.00K\r\n", "",
+                  "# Memory\r\nused_memory:1572864\r\nused_memory_human:1.50M\r\n");
+    expect_merged("# Memory\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n",
+                  "# Memory\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n", "",
+                  "# Memory\r\nmaxmemory:0\r\nmaxmemory_human:0B\r\n");
+}
+END_TEST
+
+START_TEST(ratios_are_means)
+{
+    expect_merged("# Memory\r\nmem_fragmentation_ratio:1.00\r\nused_memory_peak_perc:90.00%\r\n",
+                  "# Memory\r\nmem_fragmentation_ratio:2.00\r\nused_memory_peak_perc:80.00%\r\n",
+                  "",
+                  "# Memory\r\nmem_fragmentation_ratio:1.50\r\nused_memory_peak_perc:85.00%\r\n");
+}
+END_TEST
+
+START_TEST(bad_news_of_one_node_is_shown)
+{
+    expect_merged("# Persistence\r\nrdb_last_bgsave_status:ok\r\nloading:0\r\n",
+                  "# Persistence\r\nrdb_last_bgsave_status:err\r\nloading:1\r\n", "",
+                  "# Persistence\r\nrdb_last_bgsave_status:err\r\nloading:1\r\n");
+}
+END_TEST
+
+START_TEST(keyspace_is_summed_and_ttl_weighted)
+{
+    expect_merged("# Keyspace\r\ndb0:keys=10,expires=1,avg_ttl=100\r\n",
+                  "# Keyspace\r\ndb0:keys=5,expires=3,avg_ttl=500\r\n", "",
+                  "# Keyspace\r\ndb0:keys=15,expires=4,avg_ttl=400\r\n");
+}
+END_TEST
+
+START_TEST(a_node_without_keys_takes_nothing_away)
+{
+    expect_merged("# Keyspace\r\n", "# Keyspace\r\ndb0:keys=5,expires=3,avg_ttl=500\r\n", "",
+                  "# Keyspace\r\ndb0:keys=5,expires=3,avg_ttl=500\r\n");
+}
+END_TEST
+
+START_TEST(statistics_of_commands_are_merged)
+{
+    expect_merged("# Commandstats\r\ncmdstat_get:calls=1,usec=4,usec_per_call=4.00\r\n",
+                  "# Commandstats\r\ncmdstat_get:calls=3,usec=4,usec_per_call=1.33\r\n"
+                  "cmdstat_set:calls=1,usec=1,usec_per_call=1.00\r\n",
+                  "",
+                  "# Commandstats\r\ncmdstat_get:calls=4,usec=8,usec_per_call=2.00\r\n"
+                  "cmdstat_set:calls=1,usec=1,usec_per_call=1.00\r\n");
+    expect_merged("# Latencystats\r\nl_get:p50=1.003,p99.9=9.023\r\n",
+                  "# Latencystats\r\nl_get:p50=2.007,p99.9=3.007\r\n", "",
+                  "# Latencystats\r\nl_get:p50=2.007,p99.9=9.023\r\n");
+}
+END_TEST
+
+START_TEST(replicas_of_all_masters_are_numbered)
+{
+    expect_merged("# Replication\r\nconnected_slaves:1\r\nslave0:ip=a\r\n",
+                  "# Replication\r\nconnected_slaves:2\r\nslave0:ip=b\r\nslave1:ip=c\r\n", "",
+                  "# Replication\r\nconnected_slaves:3\r\nslave0:ip=a\r\nslave1:ip=b\r\n"
+                  "slave2:ip=c\r\n");
+}
+END_TEST
+
+START_TEST(own_fields_replace_those_that_are_there)
+{
+    expect_merged("# Server\r\nprocess_id:1\r\n", "# Server\r\nprocess_id:2\r\n",
+                  "process_id:77\nrun_id:abc\n", "# Server\r\nprocess_id:77\r\n");
+}
+END_TEST
+
+START_TEST(text_that_is_not_info_is_left_out)
+{
+    expect_merged("no section:1\r\n# A\r\nno colon\r\n\r\n", "", "", "# A\r\n");
+}
+END_TEST
+
+static Suite *combine_suite(void)
+{
+    Suite *suite = suite_create("combine");
+    TCase *tc = tcase_create("combine");
+    tcase_add_test(tc, cursor_comes_back_as_it_was);
+    tcase_add_test(tc, cursor_of_a_node_that_does_not_fit_is_refused);
+    tcase_add_test(tc, cursor_of_another_form_is_refused);
+    tcase_add_test(tc, fingerprint_tells_processes_apart);
+    tcase_add_test(tc, figures_are_added_and_texts_are_the_first_nodes);
+    tcase_add_test(tc, human_sizes_follow_their_figures);
+    tcase_add_test(tc, ratios_are_means);
+    tcase_add_test(tc, bad_news_of_one_node_is_shown);
+    tcase_add_test(tc, keyspace_is_summed_and_ttl_weighted);
+    tcase_add_test(tc, a_node_without_keys_takes_nothing_away);
+    tcase_add_test(tc, statistics_of_commands_are_merged);
+    tcase_add_test(tc, replicas_of_all_masters_are_numbered);
+    tcase_add_test(tc, own_fields_replace_those_that_are_there);
+    tcase_add_test(tc, text_that_is_not_info_is_left_out);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
+
+UNIT_MAIN(combine_suite)
