@@ -4,7 +4,6 @@
 #include "flow/backend.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "cluster/discovery.h"
 #include "flow/client.h"
 #include "flow/fanout.h"
 #include "flow/route.h"
@@ -216,7 +215,7 @@ void backend_fail(struct backend *b, const char *why)
             route_on_lost(w, r, was_sent);
     }
     bufq_clear(&w->chunks, &bytes);
-    discovery_hint(w->process->discovery);
+    worker_hint(w);
 }
 
 /* --- requests --- */

@@ -587,8 +587,8 @@ void client_pump(struct client *c)
         c->in_begin += used;
         if (c->in_begin == c->in_end)
             client_drop_input(c);
-        client_update_reading(c);
     }
+    client_update_reading(c);
     client_check_end(c);
 }
 

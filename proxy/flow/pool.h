@@ -21,7 +21,7 @@ enum pool_kind {
 /* A node with one of these flags is sent nothing. */
 #define POOL_UNFIT (TOPOLOGY_FAIL | TOPOLOGY_SILENT)
 
-#define POOL_MAX_SHARED 16 /* connections-per-node at most */
+#define POOL_MAX_SHARED 64 /* connections-per-node at most */
 
 struct pool {
     struct worker *worker;

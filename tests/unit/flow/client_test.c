@@ -1,0 +1,395 @@
+/* client_test: input in any pieces, replies in order, windows, and the ends of connections. */
+#include "base/memory.h"
+#include "flow/client.h"
+#include "support/flow.h"
+#include "support/unit.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct flow *f;
+static int c;
+
+static void begin(void)
+{
+    f = flow_start(NULL);
+    c = flow_client(f);
+}
+
+static void end(void)
+{
+    if (c >= 0)
+        close(c);
+    flow_stop(f);
+}
+
+/* Let the client's window learn that replies are small. */
+static void open_window(void)
+{
+    for (int i = 0; i < 12; i++) {
+        flow_send(f, c, "GET b", "SET b 1");
+        flow_node_serves(f, NODE_A, "GET b", "$1\r\nx\r\n");
+        flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+        flow_expect(f, c, "$1\r\nx\r\n+OK\r\n");
+    }
+}
+
+START_TEST(replies_come_in_the_order_of_requests_when_nodes_answer_in_another)
+{
+    open_window();
+    flow_send(f, c, "GET b", "GET c", "PING", "GET a");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_serves(f, NODE_C, "GET a", "$1\r\n3\r\n");
+    flow_node_serves(f, NODE_B, "GET c", "$1\r\n2\r\n");
+    flow_expect_nothing(f, c);
+    flow_answer(f, NODE_A, "$1\r\n1\r\n");
+    flow_expect(f, c, "$1\r\n1\r\n$1\r\n2\r\n+PONG\r\n$1\r\n3\r\n");
+}
+END_TEST
+
+START_TEST(a_long_reply_that_is_not_yet_due_is_held)
+{
+    size_t len = 50000;
+    char *value = flow_pattern(len), *reply = memory_alloc(len + 40);
+    size_t n = (size_t)sprintf(reply, "$%zu\r\n%s\r\n", len, value);
+    open_window();
+    flow_send(f, c, "GET b", "GET c", "GET g");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_B, "GET c");
+    flow_answer_bytes(f, NODE_B, reply, 30000);
+    flow_answer_bytes(f, NODE_B, reply + 30000, n - 30000);
+    flow_node_serves(f, NODE_B, "GET g", "+g\r\n");
+    flow_expect_nothing(f, c);
+    flow_answer(f, NODE_A, "+b\r\n");
+    memmove(reply + 4, reply, n);
+    memcpy(reply, "+b\r\n", 4);
+    memcpy(reply + 4 + n, "+g\r\n", 4);
+    flow_expect_bytes(f, c, reply, n + 8);
+    free(value);
+    free(reply);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_in_mid_request_leaves_a_placeholder_that_swallows)
+{
+    int other = flow_client(f);
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    close(c);
+    c = -1;
+    flow_settle(f);
+    flow_send(f, other, "GET f");
+    flow_node_gets(f, NODE_A, "GET f");
+    flow_answer(f, NODE_A, "$4\r\nhis!\r\n");
+    flow_expect_nothing(f, other);
+    flow_answer(f, NODE_A, "$5\r\nmine!\r\n");
+    flow_expect(f, other, "$5\r\nmine!\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(a_placeholder_swallows_a_reply_in_parts)
+{
+    char *value = flow_pattern(60000);
+    int other = flow_client(f);
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "$60000\r\n");
+    flow_answer_bytes(f, NODE_A, value, 20000);
+    close(c);
+    c = -1;
+    flow_settle(f);
+    flow_send(f, other, "GET f");
+    flow_node_gets(f, NODE_A, "GET f");
+    flow_answer_bytes(f, NODE_A, value + 20000, 40000);
+    flow_answer(f, NODE_A, "\r\n+f\r\n");
+    flow_expect(f, other, "+f\r\n");
+    close(other);
+    free(value);
+}
+END_TEST
+
+START_TEST(the_first_read_goes_alone_and_then_more_and_more)
+{
+    flow_send(f, c, "GET b", "GET b", "GET b", "GET b", "GET b", "GET b", "GET b", "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+1\r\n");
+    for (int i = 0; i < 4; i++)
+        flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+2\r\n+3\r\n+4\r\n+5\r\n");
+    for (int i = 0; i < 3; i++)
+        flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "+6\r\n+7\r\n+8\r\n");
+    flow_expect(f, c, "+1\r\n+2\r\n+3\r\n+4\r\n+5\r\n+6\r\n+7\r\n+8\r\n");
+}
+END_TEST
+
+START_TEST(a_large_reply_makes_the_window_small_again)
+{
+    size_t len = 2000000;
+    char *value = flow_pattern(len), head[32];
+    char *got = memory_alloc(len + 100);
+    open_window();
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    sprintf(head, "$%zu\r\n", len);
+    flow_answer(f, NODE_A, head);
+    flow_answer_bytes(f, NODE_A, value, len);
+    flow_answer(f, NODE_A, "\r\n");
+    size_t n = (size_t)sprintf(got, "%s%s\r\n", head, value);
+    flow_expect_bytes(f, c, got, n);
+    flow_send(f, c, "GET b", "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+1\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+2\r\n");
+    flow_expect(f, c, "+1\r\n+2\r\n");
+    free(value);
+    free(got);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_has_its_requests_wait)
+{
+    size_t len = 1500000;
+    char *value = flow_pattern(len), head[32];
+    char *got = memory_alloc(len + 100);
+    sprintf(head, "$%zu\r\n", len);
+    flow_send(f, c, "GET b", "SET b 1");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, head);
+    flow_answer_bytes(f, NODE_A, value, len);
+    flow_answer(f, NODE_A, "\r\n");
+    flow_node_gets_nothing(f, NODE_A);
+    size_t n = (size_t)sprintf(got, "%s%s\r\n", head, value);
+    flow_expect_bytes(f, c, got, n);
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_expect(f, c, "+OK\r\n");
+    free(value);
+    free(got);
+}
+END_TEST
+
+START_TEST(past_the_output_limit_a_client_is_closed)
+{
+    size_t len = 3000000;
+    char *value = flow_pattern(len);
+    flow_stop(f);
+    f = flow_start("client-output-limit 1mb\n");
+    close(c);
+    c = flow_client(f);
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "$3000000\r\n");
+    flow_answer_bytes(f, NODE_A, value, len);
+    flow_settle(f);
+    ck_assert_ptr_null(f->w->clients);
+    ck_assert_uint_eq(flow_count(f, COUNTER_clients_closed_output), 1);
+    free(value);
+}
+END_TEST
+
+START_TEST(max_pipeline_bounds_requests_in_flight)
+{
+    flow_stop(f);
+    f = flow_start("max-pipeline 2\n");
+    close(c);
+    c = flow_client(f);
+    flow_send(f, c, "SET b 1", "SET b 2", "SET b 3");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+OK\r\n");
+    flow_node_gets(f, NODE_A, "SET b 3");
+    flow_answer(f, NODE_A, "+OK\r\n+OK\r\n");
+    flow_expect(f, c, "+OK\r\n+OK\r\n+OK\r\n");
+}
+END_TEST
+
+START_TEST(requests_arrive_byte_by_byte)
+{
+    static const char bytes[] = "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$5\r\nv\r\nal\r\nGET b\r\n\r\n"
+                                "*2\r\n$3\r\nGET\r\n$1\r\nc\r\n";
+    for (size_t i = 0; i < sizeof bytes - 1; i++) {
+        flow_send_raw(f, c, bytes + i, 1);
+        flow_settle(f);
+    }
+    flow_node_serves(f, NODE_A, "SET b v\r\nal", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "$5\r\nv\r\nal\r\n");
+    flow_node_serves(f, NODE_B, "GET c", "$-1\r\n");
+    flow_expect(f, c, "+OK\r\n$5\r\nv\r\nal\r\n$-1\r\n");
+}
+END_TEST
+
+/* A long request whose pieces end anywhere; its scan is kept, its buffer grows. */
+START_TEST(a_long_request_in_pieces_of_every_size)
+{
+    size_t len = 200000;
+    char *value = flow_pattern(len), *request = memory_alloc(len + 100);
+    for (size_t piece = 100; piece < 150000; piece = piece * 3 + 1) {
+        size_t n = (size_t)sprintf(request, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$%zu\r\n%s\r\n", len,
+                                   value);
+        for (size_t at = 0; at < n; at += piece)
+            flow_send_raw(f, c, request + at, n - at < piece ? n - at : piece);
+        flow_node_serves(f, NODE_A, "SET b <200000>", "+OK\r\n");
+        flow_expect(f, c, "+OK\r\n");
+    }
+    free(value);
+    free(request);
+}
+END_TEST
+
+START_TEST(a_large_request_goes_alone)
+{
+    size_t len = 300000;
+    char *value = flow_pattern(len), *request = memory_alloc(len + 200);
+    size_t n = (size_t)sprintf(request,
+                               "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n"
+                               "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$%zu\r\n%s\r\n"
+                               "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n",
+                               len, value);
+    flow_send_raw(f, c, request, n);
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+OK\r\n");
+    flow_node_gets(f, NODE_A, "SET b <300000>");
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 2);
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+got\r\n");
+    flow_expect(f, c, "+OK\r\n+OK\r\n+got\r\n");
+    free(value);
+    free(request);
+}
+END_TEST
+
+/* The window closes (a barrier) while a long request is half here: reading goes on afterwards. */
+START_TEST(a_long_request_is_read_on_after_a_barrier)
+{
+    size_t len = 1200000;
+    char *value = flow_pattern(len), *request = memory_alloc(len + 200);
+    open_window();
+    size_t n = (size_t)sprintf(request,
+                               "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n"
+                               "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$%zu\r\n%s\r\n",
+                               len, value);
+    flow_send_raw(f, c, request, 100000);
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    flow_node_gets(f, NODE_B, "GET b");
+    ssize_t sent = 0, more;
+    while ((more = write(c, request + 100000 + sent, n - 100000 - (size_t)sent)) > 0) {
+        sent += more;
+        flow_settle(f);
+    }
+    ck_assert_int_lt((long)sent + 100000, (long)n);
+    flow_answer(f, NODE_B, "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+    flow_send_raw(f, c, request + 100000 + sent, n - 100000 - (size_t)sent);
+    flow_node_serves(f, NODE_B, "SET b <1200000>", "+OK\r\n");
+    flow_expect(f, c, "+OK\r\n");
+    free(value);
+    free(request);
+}
+END_TEST
+
+START_TEST(a_half_closed_client_gets_what_it_is_owed)
+{
+    flow_send(f, c, "GET b", "PING", "SET c 1", "GET c");
+    ck_assert_int_eq(shutdown(c, SHUT_WR), 0);
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_node_serves(f, NODE_B, "SET c 1", "+OK\r\n");
+    flow_node_serves(f, NODE_B, "GET c", "+2\r\n");
+    char got[64] = "";
+    flow_settle(f);
+    ck_assert_int_eq(read(c, got, sizeof got), 20);
+    ck_assert_str_eq(got, "+1\r\n+PONG\r\n+OK\r\n+2\r\n");
+    flow_expect_closed(f, c);
+}
+END_TEST
+
+START_TEST(half_a_request_and_the_end_is_no_request)
+{
+    flow_send_raw(f, c, "*2\r\n$3\r\nGET\r\n$1\r\n", 17);
+    ck_assert_int_eq(shutdown(c, SHUT_WR), 0);
+    flow_expect_closed(f, c);
+    flow_node_gets_nothing(f, NODE_A);
+}
+END_TEST
+
+START_TEST(malformed_input_gets_its_error_after_the_replies_before_it)
+{
+    flow_send_raw(f, c, "GET b\r\n*1\r\n!5\r\n", 15);
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    char got[100] = "";
+    flow_settle(f);
+    ck_assert_int_gt(read(c, got, sizeof got - 1), 0);
+    ck_assert_str_eq(got, "+1\r\n-ERR Protocol error: expected '$', got '!'\r\n");
+    flow_expect_closed(f, c);
+    ck_assert_uint_eq(flow_count(f, COUNTER_clients_closed_protocol), 1);
+}
+END_TEST
+
+START_TEST(with_reply_off_and_skip_replies_are_swallowed)
+{
+    flow_send(f, c, "CLIENT REPLY SKIP", "SET b 1", "SET b 2");
+    flow_node_serves(f, NODE_A, "SET b 1", "+1\r\n");
+    flow_node_serves(f, NODE_A, "SET b 2", "+2\r\n");
+    flow_expect(f, c, "+2\r\n");
+    flow_send(f, c, "CLIENT REPLY OFF", "SET b 3", "PING", "NOSUCHCOMMAND", "DEL b c");
+    flow_node_serves(f, NODE_A, "SET b 3", "+3\r\n");
+    flow_node_serves(f, NODE_A, "DEL b", ":1\r\n");
+    flow_node_serves(f, NODE_B, "DEL c", ":1\r\n");
+    flow_expect_nothing(f, c);
+    flow_send(f, c, "CLIENT REPLY ON", "PING");
+    flow_expect(f, c, "+OK\r\n+PONG\r\n");
+}
+END_TEST
+
+START_TEST(an_idle_client_holds_no_memory)
+{
+    struct client *idle = flow_newest(f);
+    size_t before = f->w->chunks.bytes;
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+    ck_assert_ptr_null(idle->in);
+    ck_assert_ptr_null(idle->stream.out.head);
+    ck_assert_ptr_null(idle->head);
+    ck_assert_uint_eq(idle->in_flight, 0);
+    ck_assert_uint_eq(idle->cost, 0);
+    ck_assert_uint_le(f->w->chunks.bytes, before + 20000); /* the node's connection has one */
+}
+END_TEST
+
+static Suite *client_suite(void)
+{
+    Suite *suite = suite_create("client");
+    TCase *t = tcase_create("client");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, replies_come_in_the_order_of_requests_when_nodes_answer_in_another);
+    tcase_add_test(t, a_long_reply_that_is_not_yet_due_is_held);
+    tcase_add_test(t, a_client_that_leaves_in_mid_request_leaves_a_placeholder_that_swallows);
+    tcase_add_test(t, a_placeholder_swallows_a_reply_in_parts);
+    tcase_add_test(t, the_first_read_goes_alone_and_then_more_and_more);
+    tcase_add_test(t, a_large_reply_makes_the_window_small_again);
+    tcase_add_test(t, a_client_that_does_not_read_has_its_requests_wait);
+    tcase_add_test(t, past_the_output_limit_a_client_is_closed);
+    tcase_add_test(t, max_pipeline_bounds_requests_in_flight);
+    tcase_add_test(t, requests_arrive_byte_by_byte);
+    tcase_add_test(t, a_long_request_in_pieces_of_every_size);
+    tcase_add_test(t, a_large_request_goes_alone);
+    tcase_add_test(t, a_long_request_is_read_on_after_a_barrier);
+    tcase_add_test(t, a_half_closed_client_gets_what_it_is_owed);
+    tcase_add_test(t, half_a_request_and_the_end_is_no_request);
+    tcase_add_test(t, malformed_input_gets_its_error_after_the_replies_before_it);
+    tcase_add_test(t, with_reply_off_and_skip_replies_are_swallowed);
+    tcase_add_test(t, an_idle_client_holds_no_memory);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(client_suite)
