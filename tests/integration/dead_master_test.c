@@ -91,7 +91,7 @@ START_TEST(node_is_frozen_for_a_moment)
     load_fault_begins(l);
     cluster_freeze(cluster, victim);
     poll_pause(1200); /* the situation itself: a node that is away for so long */
-    cluster_thaw(cluster, victim);
+    cluster_thaw(cluster);
     ck_assert_msg(load_wait_progress(l, 50, 10000), "clients are stuck");
     struct load_result r = load_finish(l);
     load_assert_clean(&r);

@@ -81,7 +81,7 @@ END_TEST
 START_TEST(one_node_owns_all_slots)
 {
     begin();
-    char *nodes = raw(c, "CLUSTER NODES"), want[64];
+    char *nodes = raw(c, "CLUSTER NODES"), want[128];
     ck_assert_msg(strstr(nodes, "myself,master") != NULL, "%s", nodes);
     ck_assert_msg(strstr(nodes, " 0-16383") != NULL, "%s", nodes);
     ck_assert_msg(strchr(nodes, '\n') == strrchr(nodes, '\n'), "more than one node: %s", nodes);
@@ -90,7 +90,8 @@ START_TEST(one_node_owns_all_slots)
     char *id = raw(c, "CLUSTER MYID");
     ck_assert_int_eq(strlen(id), 40);
     ck_assert(strncmp(nodes, id, 40) == 0);
-    snprintf(want, sizeof want, "[[:0, :16383, [\"127.0.0.1\", :%d, \"%s\"*]]]", proxy->port, id);
+    snprintf(want, sizeof want, "[[:0, :16383, [\"127.0.0.1\", :%d, \"%s\", []]]]", proxy->port,
+             id);
     expect(c, want, "CLUSTER SLOTS");
     expect(c, "*cluster_state:ok*cluster_slots_assigned:16384*", "CLUSTER INFO");
     expect(c, "[[\"slots\", [:0, :16383], \"nodes\", [[*]]]]", "CLUSTER SHARDS");
@@ -292,7 +293,7 @@ START_TEST(dangerous_commands_are_refused)
 {
     static const char *const refused[] = {
         "SHUTDOWN",      "REPLICAOF NO ONE", "SLAVEOF NO ONE",   "FAILOVER",
-        "DEBUG SLEEP 0", "BGREWRITEAOF",     "MODULE LIST",      "SYNC",
+        "DEBUG SLEEP 0", "BGREWRITEAOF",     "MODULE LOAD /x",   "SYNC",
         "PSYNC ? -1",    "REPLCONF x y",     "BGSAVE",           "SAVE",
         "SWAPDB 0 1",    "MOVE a 1",         "MIGRATE h 1 a 0 1"};
     begin();
@@ -360,7 +361,7 @@ START_TEST(proxy_commands)
     begin();
     expect(c, "[*]", "PROXY HELP");
     expect(c, "*", "PROXY INFO");
-    expect(c, "*slotway*", "PROXY VERSION");
+    expect(c, "\"*.*\"", "PROXY VERSION");
     expect(c, "[\"maxclients\", \"10000\"]", "PROXY CONFIG GET maxclients");
     expect(c, "OK", "PROXY CONFIG SET maxclients 9000");
     expect(c, "[\"maxclients\", \"9000\"]", "PROXY CONFIG GET maxclients");

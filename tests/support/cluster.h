@@ -68,7 +68,7 @@ pid_t cluster_pid(int port); /* 0 if nothing answers there */
 bool cluster_failover(struct cluster *c, int replica_port);
 void cluster_kill(struct cluster *c, int port);   /* kill -9 and wait until it is gone */
 void cluster_freeze(struct cluster *c, int port); /* SIGSTOP */
-void cluster_thaw(struct cluster *c, int port);   /* SIGCONT */
+void cluster_thaw(struct cluster *c);             /* SIGCONT to all */
 /* Start again whatever is not running. */
 void cluster_revive(struct cluster *c);
 /* Stop the node and start it again at new_port (may be the same); waits until it is in step. */

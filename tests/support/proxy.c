@@ -209,6 +209,7 @@ bool proxy_alive(struct proxy *p)
 
 void proxy_signal(struct proxy *p, int signal)
 {
+    p->terminated |= signal == SIGTERM;
     kill(p->pid, signal);
 }
 
@@ -222,8 +223,9 @@ void proxy_stop(struct proxy *p)
         return;
     int status = 0;
     bool ended = waitpid(p->pid, &status, WNOHANG) == p->pid;
-    bool early = ended;
-    if (!ended)
+    bool early = ended && !p->terminated;
+    /* A second one would mean: at once. */
+    if (!ended && !p->terminated)
         kill(p->pid, SIGTERM);
     int64_t end = now_ms() + (int64_t)(15000 * test_slack());
     while (!ended && now_ms() < end) {

@@ -10,6 +10,7 @@ struct proxy {
     pid_t pid;
     pid_t owner; /* the process whose child it is */
     int port, stats_port;
+    bool terminated;    /* was sent SIGTERM */
     char dir[PATH_MAX]; /* its own folder: log, configuration files of tests */
     char log[PATH_MAX];
 };
