@@ -81,6 +81,12 @@ struct chunk *chunk_alloc_size(struct chunk_pool *pool, size_t cap)
     for (int i = 0; i < CHUNK_CLASSES; i++)
         if (total <= chunk_sizes[i])
             return chunk_alloc(pool, (enum chunk_class)i);
+    return chunk_alloc_exact(pool, cap);
+}
+
+struct chunk *chunk_alloc_exact(struct chunk_pool *pool, size_t cap)
+{
+    size_t total = cap + sizeof(struct chunk);
     struct chunk *chunk = total >= CHUNK_MAP_MIN ? chunk_map(total) : NULL;
     if (!chunk) {
         chunk = memory_alloc(total);
@@ -149,17 +155,33 @@ static void seg_free(struct chunk_pool *pool, struct seg *seg)
     chunk_unref(pool, chunk);
 }
 
-char *bufq_reserve_slow(struct chunk_pool *pool, struct bufq *q, size_t len)
+/* A new flat segment at the tail. */
+static char *bufq_push_chunk(struct bufq *q, struct chunk *chunk)
 {
-    /* The first chunk of a queue is small: most clients get one reply a turn. */
-    size_t want = q->len ? chunk_sizes[CHUNK_FLAT] - sizeof(struct chunk) : 1;
-    struct chunk *chunk = chunk_alloc_size(pool, len > want ? len : want);
     struct seg *seg = &chunk->self;
     seg->chunk = chunk;
     seg->data = chunk->data;
     seg->len = 0;
     bufq_push(q, seg);
     return seg->data;
+}
+
+char *bufq_reserve_slow(struct chunk_pool *pool, struct bufq *q, size_t len)
+{
+    /* The first chunk of a queue is small: most clients get one reply a turn. */
+    size_t want = q->len ? chunk_sizes[CHUNK_FLAT] - sizeof(struct chunk) : 1;
+    return bufq_push_chunk(q, chunk_alloc_size(pool, len > want ? len : want));
+}
+
+char *bufq_reserve_exact(struct chunk_pool *pool, struct bufq *q, size_t len)
+{
+    return bufq_push_chunk(q, chunk_alloc_exact(pool, len));
+}
+
+void bufq_append_exact(struct chunk_pool *pool, struct bufq *q, const void *data, size_t len)
+{
+    memcpy(bufq_reserve_exact(pool, q, len), data, len);
+    bufq_commit(q, len);
 }
 
 void bufq_append_span(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk, char *data,

@@ -66,6 +66,8 @@ void chunk_pool_destroy(struct chunk_pool *pool);
 struct chunk *chunk_alloc(struct chunk_pool *pool, enum chunk_class size_class);
 /* At least `cap` bytes; the smallest class that fits. */
 struct chunk *chunk_alloc_size(struct chunk_pool *pool, size_t cap);
+/* Just `cap` bytes, not from the cache: for what may stay long. */
+struct chunk *chunk_alloc_exact(struct chunk_pool *pool, size_t cap);
 /* Make room for `cap` bytes. The only reference must be the caller's; `used` bytes are kept. */
 struct chunk *chunk_grow(struct chunk_pool *pool, struct chunk *chunk, size_t used, size_t cap);
 void chunk_free(struct chunk_pool *pool, struct chunk *chunk);
@@ -109,6 +111,11 @@ static inline void bufq_append(struct chunk_pool *pool, struct bufq *q, const vo
     memcpy(bufq_reserve(pool, q, len), data, len);
     bufq_commit(q, len);
 }
+
+/* As bufq_reserve and bufq_append, in a chunk that is no larger than needed: for bytes that may
+ * have to wait. */
+char *bufq_reserve_exact(struct chunk_pool *pool, struct bufq *q, size_t len);
+void bufq_append_exact(struct chunk_pool *pool, struct bufq *q, const void *data, size_t len);
 
 /* A span on a chunk, by reference. */
 void bufq_append_span(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk, char *data,

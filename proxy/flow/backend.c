@@ -183,6 +183,21 @@ void backend_bury(struct worker *w)
     }
 }
 
+/* The next r->len bytes of `from` are r's: keep them with r, without what was sent before them.
+ * They may have to wait, so small ones get a chunk of their own size. */
+static void backend_move_bytes(struct worker *w, struct request *r, struct bufq *from)
+{
+    size_t len = r->len - r->prefix;
+    bufq_drop(&w->chunks, from, r->prefix);
+    if (len < CHUNK_SPAN_MIN) {
+        bufq_peek(from, bufq_reserve_exact(&w->chunks, &r->data, len), len);
+        bufq_commit(&r->data, len);
+        bufq_drop(&w->chunks, from, len);
+    } else {
+        bufq_move(&w->chunks, &r->data, from, len);
+    }
+}
+
 void backend_fail(struct backend *b, const char *why)
 {
     struct worker *w = b->worker;
@@ -207,8 +222,7 @@ void backend_fail(struct backend *b, const char *why)
         r->backend = NULL;
         bool was_sent = sent > 0;
         sent = sent > r->len ? sent - r->len : 0;
-        bufq_drop(&w->chunks, &bytes, r->prefix);
-        bufq_move(&w->chunks, &r->data, &bytes, r->len - r->prefix);
+        backend_move_bytes(w, r, &bytes);
         if (r->flags & REQUEST_INTERNAL)
             request_free(w, r);
         else
@@ -265,9 +279,8 @@ static void backend_take_bytes(struct backend *b, struct request *r)
     struct worker *w = b->worker;
     struct bufq whole = {0};
     bufq_copy_head(&w->chunks, &whole, &b->stream.out, r->len);
-    bufq_drop(&w->chunks, &whole, r->prefix);
-    bufq_splice(&r->data, &whole);
     stream_ack(&b->stream, r->len);
+    backend_move_bytes(w, r, &whole);
 }
 
 static void backend_note_slow(struct backend *b, struct request *r)

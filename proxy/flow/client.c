@@ -16,12 +16,16 @@
 /* Read no further than this ahead of a window that is closed because nodes have yet to answer. */
 #define CLIENT_READ_AHEAD (256 * 1024)
 /* A scan that got this far is worth keeping until more input comes. */
-#define CLIENT_SCAN_KEPT       4096
-#define CLIENT_READ_MAX        (1024 * 1024)
+#define CLIENT_SCAN_KEPT 4096
+#define CLIENT_READ_MAX  (1024 * 1024)
+/* A reply that was held is copied behind the others up to this size: cheaper than an iovec. */
+#define CLIENT_REPLY_COPIED    4096
 #define CLIENT_SWALLOWED_READS 16
 /* What the first reply to a write is expected to be. The first read is expected to fill the whole
  * window, so a new client has one read in flight until its size is known, then four, sixteen … */
 #define CLIENT_WRITE_ESTIMATE (16 * 1024)
+
+#define CLIENT_ENDING (CLIENT_EOF | CLIENT_CLOSING | CLIENT_CLOSING_IDLE)
 
 static const struct stream_ops client_ops;
 
@@ -192,8 +196,6 @@ static void client_check_output(struct client *c)
     client_close(c);
 }
 
-#define CLIENT_ENDING (CLIENT_EOF | CLIENT_CLOSING | CLIENT_CLOSING_IDLE)
-
 /* Nothing more will come and nothing is owed: close. */
 static void client_check_end(struct client *c)
 {
@@ -211,6 +213,10 @@ static void client_emit_held(struct client *c, struct request *r)
     if (r->inline_len) {
         stream_append(&c->stream, r->inline_reply, r->inline_len);
         r->inline_len = 0;
+    } else if (r->reply.head && r->reply.head == r->reply.tail &&
+               r->reply.len <= CLIENT_REPLY_COPIED) {
+        stream_append(&c->stream, r->reply.head->data, r->reply.len);
+        bufq_clear(&c->worker->chunks, &r->reply);
     } else if (r->reply.head) {
         stream_splice(&c->stream, &r->reply);
     } else {
@@ -444,6 +450,8 @@ static size_t client_process(struct client *c, struct chunk *chunk, char *data, 
         client_drop_partial(c);
         pos += used;
     }
+    if (c->flags & CLIENT_ENDING)
+        client_make_pumpable(c);
     return (c->flags & CLIENT_GONE) ? len : pos;
 }
 
@@ -474,7 +482,7 @@ static void client_keep_rest(struct client *c, struct chunk *chunk, char *data, 
         c->in_end = c->in_begin + len;
         return;
     }
-    c->in = chunk_alloc_size(&w->chunks, len);
+    c->in = chunk_alloc_exact(&w->chunks, len);
     memcpy(c->in->data, data, len);
     c->in_begin = 0;
     c->in_end = len;

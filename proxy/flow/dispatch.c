@@ -10,9 +10,6 @@
 #include "flow/worker.h"
 #include <stdlib.h>
 
-/* Requests of at least this size travel on a connection of their own kind, alone. */
-#define DISPATCH_BULK_MIN (256 * 1024)
-
 #define DISPATCH_CROSSSLOT "CROSSSLOT Keys in request don't hash to the same slot"
 
 /* To the owner of slot (SLOT_NONE: any master). */
@@ -28,10 +25,8 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
             r->flags |= REQUEST_REPLICA;
     }
     client_push(c, r, 1);
-    if (len >= DISPATCH_BULK_MIN) {
+    if (len >= REQUEST_BULK_MIN)
         r->flags |= REQUEST_BULK;
-        c->flags |= CLIENT_BARRIER;
-    }
     route_send(w, r, chunk, data, len);
 }
 
@@ -202,7 +197,7 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
     struct worker *w = c->worker;
     bool unknown_sub = false;
     const struct command *cmd = command_lookup(w->commands, data, args, &unknown_sub);
-    if (len >= DISPATCH_BULK_MIN && c->head) {
+    if (len >= REQUEST_BULK_MIN && c->head) {
         c->flags |= CLIENT_BARRIER;
         return false;
     }
@@ -220,6 +215,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
         if (cmd->family < w->ncalls)
             w->calls[cmd->family]++;
         dispatch_run(c, cmd, chunk, data, len, args);
+        if (len >= REQUEST_BULK_MIN && c->head)
+            c->flags |= CLIENT_BARRIER; /* what follows may travel on another connection */
     }
     c->flags &= ~(uint32_t)CLIENT_SKIP_NOW;
     return true;

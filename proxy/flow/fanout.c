@@ -117,32 +117,55 @@ static struct fanout_piece fanout_piece(const char *request, const struct resp_a
     return piece;
 }
 
-/* Build and send child `index`: the command's name and the arguments of its keys. per_key: 1, or 2
- * for MSET, whose values follow their keys. */
-static void fanout_send_child(struct worker *w, struct fanout *f, uint32_t index, uint16_t slot,
-                              const char *request, const struct resp_args *args,
-                              const struct command_keys *keys, uint32_t per_key)
+/* What the children of one request are made from. */
+struct fanout_split {
+    const char *request;
+    const struct resp_args *args;
+    const struct command_keys *keys;
+    const uint16_t *slots; /* of each key */
+    uint32_t *next;        /* key -> next key of the same child, FANOUT_LAST: none */
+    uint32_t per_key;      /* arguments a key brings: 1, or 2 for MSET, whose values follow keys */
+};
+
+#define FANOUT_LAST UINT32_MAX
+
+/* Build and send child `index`, whose first key is `first`: the command's name and the arguments of
+ * its keys. */
+static void fanout_send_child(struct worker *w, struct fanout *f, uint32_t index,
+                              const struct fanout_split *split, uint32_t first)
 {
-    size_t size = 64 + args->v[0].len;
+    const struct resp_arg *name = &split->args->v[0];
+    size_t size = 64 + name->len;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < keys->count; i++) {
-        if (f->plan[i] != index)
-            continue;
-        size += fanout_piece(request, args, keys->v[i], per_key).len;
-        count++;
-    }
+    for (uint32_t i = first; i != FANOUT_LAST; i = split->next[i], count++)
+        size += fanout_piece(split->request, split->args, split->keys->v[i], split->per_key).len;
     struct chunk *chunk = chunk_alloc_size(&w->chunks, size);
-    char *out = chunk->data + sprintf(chunk->data, "*%u\r\n", 1 + count * per_key);
-    out = fanout_put_bulk(out, request + args->v[0].off, args->v[0].len);
-    for (uint32_t i = 0; i < keys->count; i++) {
-        if (f->plan[i] != index)
-            continue;
-        struct fanout_piece piece = fanout_piece(request, args, keys->v[i], per_key);
+    char *out = chunk->data + sprintf(chunk->data, "*%u\r\n", 1 + count * split->per_key);
+    out = fanout_put_bulk(out, split->request + name->off, name->len);
+    for (uint32_t i = first; i != FANOUT_LAST; i = split->next[i]) {
+        struct fanout_piece piece = fanout_piece(split->request, split->args, split->keys->v[i],
+                                                 split->per_key);
         memcpy(out, piece.data, piece.len);
         out += piece.len;
     }
-    route_send(w, fanout_child(w, f, index, slot), chunk, chunk->data, (size_t)(out - chunk->data));
+    struct request *child = fanout_child(w, f, index, split->slots[first]);
+    size = (size_t)(out - chunk->data);
+    if (size >= REQUEST_BULK_MIN)
+        child->flags |= REQUEST_BULK;
+    route_send(w, child, chunk, chunk->data, size);
     chunk_unref(&w->chunks, chunk);
+}
+
+/* Chain the keys of each child; heads[child] is its first key. */
+static void fanout_chain(const uint32_t *plan, uint32_t n, uint32_t children, uint32_t *next,
+                         uint32_t *heads)
+{
+    for (uint32_t i = 0; i < children; i++)
+        heads[i] = FANOUT_LAST;
+    for (uint32_t i = n; i-- > 0;) {
+        next[i] = heads[plan[i]];
+        heads[plan[i]] = i;
+    }
 }
 
 void fanout_split(struct client *c, const struct command *cmd, char *request,
@@ -150,16 +173,17 @@ void fanout_split(struct client *c, const struct command *cmd, char *request,
                   const uint16_t *slots)
 {
     struct worker *w = c->worker;
-    uint32_t per_key = keys->count > 1 ? keys->v[1] - keys->v[0] : 1;
-    uint32_t *plan = memory_alloc(keys->count * sizeof *plan);
-    uint32_t children = fanout_group(w, slots, keys->count, plan);
-    struct fanout *f = fanout_new(c, cmd, children, keys->count);
-    memcpy(f->plan, plan, keys->count * sizeof *plan);
-    free(plan);
-    uint32_t next = 0;
-    for (uint32_t i = 0; i < keys->count && next < children; i++)
-        if (f->plan[i] == next)
-            fanout_send_child(w, f, next++, slots[i], request, args, keys, per_key);
+    uint32_t n = keys->count;
+    uint32_t *scratch = memory_alloc(3 * (size_t)n * sizeof *scratch);
+    uint32_t *plan = scratch, *heads = scratch + 2 * (size_t)n;
+    struct fanout_split split = {request, args, keys, slots, scratch + n, keys->v[1] - keys->v[0]};
+    uint32_t children = fanout_group(w, slots, n, plan);
+    struct fanout *f = fanout_new(c, cmd, children, n);
+    memcpy(f->plan, plan, n * sizeof *plan);
+    fanout_chain(plan, n, children, split.next, heads);
+    for (uint32_t i = 0; i < children; i++)
+        fanout_send_child(w, f, i, &split, heads[i]);
+    free(scratch);
 }
 
 void fanout_all(struct client *c, const struct command *cmd, char *data, size_t len, void *state)

@@ -12,7 +12,7 @@
 
 /* Pauses between connects to a node that refuses them, µs. */
 #define POOL_RETRY_FIRST 10000
-#define POOL_RETRY_MOST  200000
+#define POOL_RETRY_MOST  50000
 /* A node that has just lost its slots but is alive answers what it was asked within this time, µs;
  * what is still unanswered then would be answered by a node that may not know of its demotion. */
 #define POOL_DEMOTED_GRACE 250000

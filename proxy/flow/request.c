@@ -36,7 +36,9 @@ void request_hold(struct worker *w, struct request *r, struct chunk *chunk, char
         bufq_append(&w->chunks, &r->reply, r->inline_reply, r->inline_len);
         r->inline_len = 0;
     }
-    if (chunk)
+    if (!r->reply.head && len < CHUNK_SPAN_MIN)
+        bufq_append_exact(&w->chunks, &r->reply, data, len);
+    else if (chunk)
         bufq_append_from(&w->chunks, &r->reply, chunk, data, len);
     else
         bufq_append(&w->chunks, &r->reply, data, len);

@@ -46,6 +46,10 @@ enum request_cause {
     REQUEST_CAUSE_COUNT
 };
 
+/* Requests of at least this size travel on connections of their own kind, with nothing else of
+ * their client under way. */
+#define REQUEST_BULK_MIN (256 * 1024)
+
 #define REQUEST_INLINE 88 /* replies up to this size are held in the request itself */
 
 struct request {

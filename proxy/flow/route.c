@@ -154,10 +154,10 @@ void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *
         backend_send(b, r, chunk, data, len);
         return;
     }
-    if (chunk)
-        bufq_append_from(&w->chunks, &r->data, chunk, data, len);
+    if (chunk && len >= CHUNK_SPAN_MIN)
+        bufq_append_span(&w->chunks, &r->data, chunk, data, len);
     else
-        bufq_append(&w->chunks, &r->data, data, len);
+        bufq_append_exact(&w->chunks, &r->data, data, len);
     worker_hint(w);
     route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
 }
@@ -407,10 +407,20 @@ static void route_on_noscript(struct worker *w, struct request *r, const char *l
     route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
 }
 
+/* Nobody waits for the reply, and nothing would change without it. */
+static bool route_is_pointless(const struct request *r)
+{
+    return !route_client(r) && !(r->flags & REQUEST_CHILD) && (r->flags & REQUEST_READONLY);
+}
+
 void route_on_refusal(struct worker *w, struct request *r, const struct backend *b,
                       const char *line, size_t len)
 {
     int which = route_refusal(line, len);
+    if (route_is_pointless(r)) {
+        request_free(w, r);
+        return;
+    }
     if (r->tries < UINT8_MAX)
         r->tries++;
     if (route_refusals[which].cause == REQUEST_CAUSE_NONE) {
@@ -455,6 +465,10 @@ void route_on_lost(struct worker *w, struct request *r, bool sent)
         return;
     }
     request_forget_reply(w, r);
+    if (route_is_pointless(r)) {
+        request_free(w, r);
+        return;
+    }
     if (!sent) {
         route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
         return;
