@@ -150,18 +150,57 @@ static bool client_list_wants(const struct client_list_question *question, uint6
 
 static void client_list_collect(struct worker *w, const void *question, struct gather_part *part)
 {
-    for (const struct client *c = w->clients; c; c = c->next)
-        if (client_list_wants(question, c->id))
-            client_print(c, part);
+    for (const struct client *c = w->clients; c; c = c->next) {
+        if (!client_list_wants(question, c->id))
+            continue;
+        client_print(c, part);
+        part->n++;
+    }
 }
 
+/* A line of a part, by the id that it begins with. */
+struct client_line {
+    uint64_t id;
+    const char *data;
+    size_t len;
+};
+
+static int client_compare_lines(const void *a, const void *b)
+{
+    const struct client_line *x = a, *y = b;
+    return x->id > y->id ? 1 : x->id < y->id ? -1 : 0;
+}
+
+/* The lines of a part. Returns how many. */
+static size_t client_split_lines(const struct gather_part *part, struct client_line *lines)
+{
+    size_t n = 0;
+    for (size_t pos = 0; pos < part->len; pos += lines[n++].len) {
+        const char *line = part->data + pos;
+        const char *end = memchr(line, '\n', part->len - pos);
+        lines[n].data = line;
+        lines[n].len = (size_t)(end + 1 - line);
+        lines[n].id = strtoull(line + strlen("id="), NULL, 10);
+    }
+    return n;
+}
+
+/* Oldest clients first, as Redis has them. */
 static void client_list_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
     struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
     struct gather_part all = {0};
+    size_t total = 0, n = 0;
     for (uint32_t i = 0; i < g->nparts; i++)
-        gather_append(&all, g->parts[i].data, g->parts[i].len);
+        total += (size_t)g->parts[i].n;
+    struct client_line *lines = memory_alloc((total + 1) * sizeof *lines);
+    for (uint32_t i = 0; i < g->nparts; i++)
+        n += client_split_lines(&g->parts[i], lines + n);
+    qsort(lines, n, sizeof *lines, client_compare_lines);
+    for (size_t i = 0; i < n; i++)
+        gather_append(&all, lines[i].data, lines[i].len);
     reply_text(&r, all.data ? all.data : "", all.len);
+    free(lines);
     free(all.data);
 }
 
