@@ -236,7 +236,7 @@ void bufq_move(struct chunk_pool *pool, struct bufq *q, struct bufq *from, size_
     bufq_drop(pool, from, len);
 }
 
-void bufq_drop(struct chunk_pool *pool, struct bufq *q, size_t len)
+void bufq_drop_slow(struct chunk_pool *pool, struct bufq *q, size_t len)
 {
     q->len -= len;
     while (q->head && q->head->len <= len) {

@@ -130,8 +130,20 @@ void bufq_splice(struct bufq *q, struct bufq *from);
 void bufq_move(struct chunk_pool *pool, struct bufq *q, struct bufq *from, size_t len);
 /* Like bufq_move, but `from` keeps them. */
 void bufq_copy_head(struct chunk_pool *pool, struct bufq *q, const struct bufq *from, size_t len);
-void bufq_drop(struct chunk_pool *pool, struct bufq *q, size_t len);
+void bufq_drop_slow(struct chunk_pool *pool, struct bufq *q, size_t len);
 void bufq_clear(struct chunk_pool *pool, struct bufq *q);
+static inline void bufq_drop(struct chunk_pool *pool, struct bufq *q, size_t len)
+{
+    struct seg *head = q->head;
+    if (head && len < head->len) {
+        head->data += len;
+        head->len -= len;
+        q->len -= len;
+    } else {
+        bufq_drop_slow(pool, q, len);
+    }
+}
+
 /* Copy up to len bytes from the start into buf, without taking them; returns how many. */
 size_t bufq_peek(const struct bufq *q, char *buf, size_t len);
 /* All bytes as one contiguous run (moved together if need be). NULL when empty. */
