@@ -22,8 +22,8 @@ START_TEST(clients_need_the_password)
     expect(
         r,
         "-NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-        "<proto> AUTH <user> <pass> option can be used to authenticate the client and select "
-        "the RESP protocol version at the same time",
+        "AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+        "protocol version at the same time",
         "HELLO 2");
     expect(r, "-WRONGPASS invalid username-password pair or user is disabled.", "AUTH wrong");
     expect(r, "-WRONGPASS invalid username-password pair or user is disabled.",

@@ -85,7 +85,7 @@ START_TEST(bad_replies_are_never_passed_on)
             ck_assert_msg(strcmp(got, want) == 0, "%s: GET got %s", b->name, got);
         }
         fake_node_rule(node, key, b->act, b->text, b->len, 1);
-        got = ask(c, "INCR %s", key);
+        got = ask(c, "INCR %scount", key);
         ck_assert_msg(text_matches(got, maybe), "%s: INCR got %s", b->name, got);
         expect(other, want, "GET %s", key);
         fake_node_clear_rules(node);
@@ -162,9 +162,10 @@ START_TEST(order_is_kept_through_retries)
         void *reply;
         ck_assert_int_eq(redisGetReply(c, &reply), REDIS_OK);
         freeReplyObject(reply);
-        /* TRYAGAIN for the first write: the second must not overtake it, nor the read. */
+        /* All are refused, and the first twice more: what follows it waits. */
         fake_node_clear_rules(node);
         snprintf(want, sizeof want, "%s first", key);
+        fake_node_rule(node, key, FAKE_TEXT, "-TRYAGAIN Multiple keys request\r\n", 0, 4);
         fake_node_rule(node, want, FAKE_TEXT, "-TRYAGAIN Multiple keys request\r\n", 0, 2);
         redisAppendCommand(c, "SET %s first", key);
         redisAppendCommand(c, "GET %s", key);
@@ -271,7 +272,8 @@ START_TEST(refused_for_a_while_then_served)
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         char key[24], want[12];
         snprintf(key, sizeof key, "later:%d:", (int)i);
-        fake_node_rule(node, key, FAKE_TEXT, refusals[i], 0, 3);
+        /* All ten as they come, and then three times what is tried first. */
+        fake_node_rule(node, key, FAKE_TEXT, refusals[i], 0, 10 + 3);
         for (int n = 1; n <= 10; n++)
             redisAppendCommand(c, "INCR %s", key);
         for (int n = 1; n <= 10; n++) {

@@ -140,5 +140,50 @@ START_TEST(resharding_with_large_keys)
 }
 END_TEST
 
+/* While a slot is half moved, a write of two keys is refused until the move is done. A read behind
+ * it on the same connection must see it. */
+START_TEST(read_waits_behind_a_write_that_is_tried_again)
+{
+    int from = cluster_master(cluster, 0), to = cluster_master(cluster, 1);
+    const char *tag = cluster_key(cluster, from, "half", 0);
+    int slot = cluster_owner_of(cluster, tag) ? cluster_slot(tag, strlen(tag)) : -1;
+    const char *from_id = cluster_node_at(cluster, from)->id,
+               *to_id = cluster_node_at(cluster, to)->id;
+    redisContext *c = client_open(proxy->port), *watch = client_open(proxy->port);
+    expect(c, "OK", "MSET {%s}a old {%s}b old", tag, tag);
+    ck_assert_str_eq(ask_port(to, "CLUSTER SETSLOT %d IMPORTING %s", slot, from_id), "OK");
+    ck_assert_str_eq(ask_port(from, "CLUSTER SETSLOT %d MIGRATING %s", slot, to_id), "OK");
+    ck_assert_str_eq(ask_port(from, "MIGRATE 127.0.0.1 %d {%s}a 0 5000", to, tag), "OK");
+    redisAppendCommand(c, "MSET {%s}a new {%s}b new", tag, tag);
+    redisAppendCommand(c, "GET {%s}a", tag);
+    redisAppendCommand(c, "GET {%s}b", tag);
+    int done = 0;
+    redisBufferWrite(c, &done);
+    for (int i = 0; i < 20; i++) {
+        expect(watch, "\"old\"", "GET {%s}a", tag);
+        expect(watch, "\"old\"", "GET {%s}b", tag);
+    }
+    ck_assert_str_eq(ask_port(from, "MIGRATE 127.0.0.1 %d {%s}b 0 5000", to, tag), "OK");
+    for (int i = 0; i < 3; i++) {
+        static const int order[] = {1, 0, 2};
+        ck_assert_str_eq(
+            ask_port(cluster_master(cluster, order[i]), "CLUSTER SETSLOT %d NODE %s", slot, to_id),
+            "OK");
+    }
+    static const char *const want[] = {"OK", "\"new\"", "\"new\""};
+    for (int i = 0; i < 3; i++) {
+        void *reply;
+        ck_assert_int_eq(redisGetReply(c, &reply), REDIS_OK);
+        char *text = render(reply);
+        ck_assert_msg(strcmp(text, want[i]) == 0, "reply %d is %s, not %s", i, text, want[i]);
+        free(text);
+        freeReplyObject(reply);
+    }
+    redisFree(c);
+    redisFree(watch);
+}
+END_TEST
+
 FIXTURE_SUITE("planned changes", 90, NULL, failover_of_each_master, rolling_restart,
-              node_is_added_and_removed, resharding_with_large_keys)
+              node_is_added_and_removed, resharding_with_large_keys,
+              read_waits_behind_a_write_that_is_tried_again)
