@@ -517,8 +517,6 @@ void local_info(const struct local_call *call)
 
 bool combine_info(struct worker *w, struct fanout *f, struct bufq *out)
 {
-    if (!f->parent->client)
-        return true; /* nobody waits for it any more */
     const char **texts = memory_alloc(f->children * sizeof *texts);
     size_t *lens = memory_alloc(f->children * sizeof *lens);
     bool good = true;

@@ -75,6 +75,20 @@ void local_help(struct client *c, const char *const *lines, size_t n)
     client_reply_bufq(c, &q);
 }
 
+#define LOCAL_NAME_LEN 32
+
+/* The name of the container of the command, in capitals. */
+static const char *local_container(const struct local_call *call, char out[LOCAL_NAME_LEN])
+{
+    size_t len = strcspn(call->cmd->name, "|");
+    if (len > LOCAL_NAME_LEN - 1)
+        len = LOCAL_NAME_LEN - 1;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (char)(call->cmd->name[i] & ~0x20);
+    out[len] = '\0';
+    return out;
+}
+
 static void local_wrong_argc(const struct local_call *call, const struct local_sub *sub)
 {
     char name[64];
@@ -96,11 +110,19 @@ void local_run_sub(const struct local_call *call, const struct local_sub *subs, 
             local_wrong_argc(call, &subs[i]);
         return;
     }
-    char upper[32] = "";
-    for (size_t i = 0; i < sizeof upper - 1 && call->cmd->name[i] && call->cmd->name[i] != '|'; i++)
-        upper[i] = (char)(call->cmd->name[i] & ~0x20);
+    char container[LOCAL_NAME_LEN];
     client_reply_errorf(call->c, "ERR unknown subcommand '%s'. Try %s HELP.",
-                        argc > 1 ? local_shown(call, 1, shown) : "", upper);
+                        argc > 1 ? local_shown(call, 1, shown) : "",
+                        local_container(call, container));
+}
+
+void local_wrong_sub(const struct local_call *call)
+{
+    char shown[LOCAL_SHOWN_LEN], container[LOCAL_NAME_LEN];
+    client_reply_errorf(call->c,
+                        "ERR unknown subcommand or wrong number of arguments for '%s'. Try %s "
+                        "HELP.",
+                        local_shown(call, 1, shown), local_container(call, container));
 }
 
 const char *local_shown(const struct local_call *call, uint32_t i, char out[LOCAL_SHOWN_LEN])

@@ -76,6 +76,8 @@ void local_help(struct client *c, const char *const *lines, size_t n);
 
 /* Run the handler of subcommand args[1]. */
 void local_run_sub(const struct local_call *call, const struct local_sub *subs, size_t n);
+/* The error of subcommands whose arity leaves room for arguments that they do not take. */
+void local_wrong_sub(const struct local_call *call);
 
 /* Up to 128 bytes of argument i for error texts ("%.*s"), without line ends. */
 #define LOCAL_SHOWN_LEN 129

@@ -9,6 +9,9 @@
 
 #define SYNTAX_ERROR "ERR syntax error"
 
+/* As good as for ever, ms: far from where the sum with the clock could overflow. */
+#define CLIENT_PAUSE_MAX (INT64_MAX / 2000)
+
 /* --- names --- */
 
 /* Printable ASCII without blanks. */
@@ -503,7 +506,7 @@ static void client_pause(const struct local_call *call)
     bool all = true;
     int64_t ms;
     if (local_argc(call) > 4) {
-        client_reply_error(call->c, SYNTAX_ERROR);
+        local_wrong_sub(call);
         return;
     }
     if (local_argc(call) == 4) {
@@ -517,9 +520,9 @@ static void client_pause(const struct local_call *call)
         client_reply_error(call->c, "ERR timeout is not an integer or out of range");
     } else if (ms < 0) {
         client_reply_error(call->c, "ERR timeout is negative");
-    } else if (ms > INT64_MAX / 2000) {
-        client_reply_error(call->c, "ERR timeout is out of range");
     } else {
+        if (ms > CLIENT_PAUSE_MAX)
+            ms = CLIENT_PAUSE_MAX;
         atomic_store(&process->pause_all, all);
         atomic_store(&process->pause_until, call->c->worker->now + (uint64_t)ms * 1000);
         local_ok(call->c);

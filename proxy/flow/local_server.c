@@ -228,6 +228,11 @@ void local_lolwut(const struct local_call *call)
     static const char *const stitches[] = {"\u2591", "\u2593", "\u2592", "\u2588", "\u2571",
                                            "\u2573", "\u2572", "\u254b", "\u2592"};
     const struct worker *w = call->c->worker;
+    int64_t version;
+    if (local_argc(call) > 2 && local_is(call, 1, "version") && !local_int(call, 2, &version)) {
+        client_reply_error(call->c, "ERR value is not an integer or out of range");
+        return;
+    }
     char art[LOCAL_ART_ROWS * (LOCAL_ART_COLUMNS * 3 + 1) + 128];
     size_t len = 0;
     for (uint32_t cell = 0; cell < LOCAL_ART_ROWS * LOCAL_ART_COLUMNS; cell++) {

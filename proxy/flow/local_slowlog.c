@@ -80,7 +80,7 @@ static void slowlog_get(const struct local_call *call)
 {
     int64_t count = SLOWLOG_DEFAULT_COUNT;
     if (local_argc(call) > 3) {
-        client_reply_error(call->c, "ERR wrong number of arguments for 'slowlog|get' command");
+        local_wrong_sub(call);
         return;
     }
     if (local_argc(call) == 3 && (!local_int(call, 2, &count) || count < -1)) {
