@@ -498,6 +498,23 @@ static uint32_t info_asked(const struct local_call *call)
     return asked;
 }
 
+/* What INFO can say while no node is known: its values are filled in by info_own. */
+static const char info_skeleton[] =
+    "# Server\r\nredis_mode:cluster\r\nprocess_id:\r\nrun_id:\r\ntcp_port:\r\n"
+    "server_time_usec:\r\nuptime_in_seconds:\r\nuptime_in_days:\r\nexecutable:\r\n"
+    "config_file:\r\n# Clients\r\nconnected_clients:\r\nmaxclients:\r\n"
+    "blocked_clients:\r\n# Cluster\r\ncluster_enabled:1\r\n";
+
+static void info_without_nodes(struct worker *w, struct gather_part *text)
+{
+    const char *const texts[] = {info_skeleton};
+    const size_t lens[] = {sizeof info_skeleton - 1};
+    struct gather_part own = {0};
+    info_own(w, &own);
+    combine_info_texts(texts, lens, 1, own.data, text);
+    free(own.data);
+}
+
 void local_info(const struct local_call *call)
 {
     struct client *c = call->c;
@@ -509,6 +526,8 @@ void local_info(const struct local_call *call)
         return;
     }
     struct gather_part text = {0};
+    if (asked & INFO_WITH_NODES)
+        info_without_nodes(c->worker, &text);
     if (asked & INFO_WITH_SLOTWAY)
         combine_info_slotway(c->worker, &text);
     local_bulk_reply(c, text.data ? text.data : "", text.len);
