@@ -47,17 +47,17 @@ else ifneq ($(SANITIZE),)
 MODE_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 MODE_LDFLAGS := -fsanitize=$(SANITIZE)
 else
-MODE_CFLAGS := -O2
+MODE_CFLAGS := -O3
 JEMALLOC := 1
 ifeq ($(LTO),1)
 ifeq ($(CLANG),clang)
 MODE_CFLAGS += -flto
-MODE_LDFLAGS := -O2 -flto
+MODE_LDFLAGS := -O3 -flto
 else
 # Fat objects carry machine code too, so that the many test programs link without a second
 # round of optimisation; only the program itself is linked with it.
 MODE_CFLAGS += -flto=auto -ffat-lto-objects
-MODE_LDFLAGS := -O2 -flto=auto
+MODE_LDFLAGS := -O3 -flto=auto
 TEST_LDFLAGS := -fno-lto
 endif
 endif

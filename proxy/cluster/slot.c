@@ -67,9 +67,32 @@ static uint16_t crc_slot(const char *key, size_t len)
     return crc_tail(crc, p, len) & (SLOT_COUNT - 1);
 }
 
+/* memchr(key, '{', len), without a call for the usual short key: eight bytes at a time, looking for
+ * a byte that is zero after the exclusive or
+ * (https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord). */
+static inline const char *find_open_brace(const char *key, size_t len)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    size_t i = 0;
+
+    if (len > 32)
+        return memchr(key, '{', len);
+    for (; i + 8 <= len; i += 8) {
+        uint64_t word;
+        memcpy(&word, key + i, sizeof word);
+        word ^= '{' * ones;
+        if ((word - ones) & ~word & tops)
+            return memchr(key + i, '{', 8);
+    }
+    for (; i < len; i++)
+        if (key[i] == '{')
+            return key + i;
+    return NULL;
+}
+
 uint16_t slot_of_key(const char *key, size_t len)
 {
-    const char *open = memchr(key, '{', len);
+    const char *open = find_open_brace(key, len);
 
     if (open) {
         const char *tag = open + 1;

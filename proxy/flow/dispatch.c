@@ -191,12 +191,33 @@ static void dispatch_run(struct client *c, const struct command *cmd, struct chu
     }
 }
 
+/* command_lookup, remembering the last one: pipelines mostly repeat a command. */
+static inline const struct command *dispatch_lookup(struct worker *w, const char *data, size_t len,
+                                                    const struct resp_args *args, bool *unknown_sub)
+{
+    const struct resp_arg *name = &args->v[0];
+    uint64_t word = 0;
+    if (name->len <= sizeof word && name->off + sizeof word <= len) {
+        memcpy(&word, data + name->off, sizeof word);
+        word <<= 8 * (sizeof word - name->len); /* little-endian: drops what follows the name */
+        if (word == w->last_name && name->len == w->last_name_len)
+            return w->last_command;
+    }
+    const struct command *cmd = command_lookup(w->commands, data, args, unknown_sub);
+    if (word && cmd && cmd->nsubcommands == 0) {
+        w->last_name = word;
+        w->last_name_len = name->len;
+        w->last_command = cmd;
+    }
+    return cmd;
+}
+
 static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data, size_t len,
                                const struct resp_args *args)
 {
     struct worker *w = c->worker;
     bool unknown_sub = false;
-    const struct command *cmd = command_lookup(w->commands, data, args, &unknown_sub);
+    const struct command *cmd = dispatch_lookup(w, data, len, args, &unknown_sub);
     if (len >= REQUEST_BULK_MIN && c->head) {
         c->flags |= CLIENT_BARRIER;
         return false;

@@ -212,6 +212,8 @@ static void worker_set_commands(struct worker *w, const struct command_table *co
         w->ncalls = n;
     }
     w->commands = commands;
+    w->last_name = 0;
+    w->last_command = NULL;
 }
 
 static void worker_take_commands(void *owner, void *arg)

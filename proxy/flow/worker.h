@@ -41,7 +41,10 @@ struct worker {
     struct ev_loop *loop;
     const struct command_table *commands;
     const struct config *config;
-    struct stream *dirty;     /* to be flushed at the end of the turn */
+    uint64_t last_name; /* dispatch: name of the last command as it was written … */
+    uint32_t last_name_len;
+    const struct command *last_command; /* … and what command_lookup found for it */
+    struct stream *dirty;               /* to be flushed at the end of the turn */
     struct client *pumpable;  /* clients that may go on with requests they have sent already */
     struct chunk *read_chunk; /* shared by all reads: an idle connection holds no buffer */
     struct resp_args args;
