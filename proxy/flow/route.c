@@ -200,6 +200,7 @@ void route_park(struct worker *w, struct request *r, enum request_cause cause, u
         c->flags |= CLIENT_BARRIER;
     r->cause = (uint8_t)cause;
     r->retry_at = w->now + delay;
+    r->flags &= (uint16_t)~REQUEST_LOADED; /* it may be another node that is asked next */
     if (!r->held_since)
         r->held_since = w->now;
     if (w->nparked >= config->max_waiting_requests / w->process->nworkers + 1 ||
@@ -329,6 +330,7 @@ static void route_again(struct worker *w, struct request *r, enum request_cause 
 {
     struct client *c = route_client(r);
     struct bufq prefix = {0};
+    r->flags &= (uint16_t)~REQUEST_LOADED;
     if (c)
         c->flags |= CLIENT_BARRIER;
     if (!r->held_since)
@@ -384,26 +386,28 @@ static void route_give_up(struct worker *w, struct request *r, const char *line,
 }
 
 /* A node does not know the script of r: give it the script, then the request again. */
-static void route_on_noscript(struct worker *w, struct request *r, const char *line, size_t len)
+static void route_on_noscript(struct worker *w, struct request *r, const struct backend *b,
+                              const char *line, size_t len)
 {
     struct bufq prefix = {0};
     size_t size = r->data.len;
     struct client *c = route_client(r);
     r->flags |= REQUEST_LOADED;
+    if (r->prefix)
+        r->target = b->pool->node; /* ASK led there: load it there too, not at the slot's owner */
     if (!script_append_load(w, bufq_flatten(&w->chunks, &r->data), size, &prefix)) {
         route_give_up(w, r, line, len);
         return;
     }
-    struct backend *b = c && c->parked ? NULL : route_pick(w, r);
+    struct backend *to = c && c->parked ? NULL : route_pick(w, r);
     counters_add(&w->counters, COUNTER_scripts_loaded, 1);
-    if (b) {
+    if (to) {
         if (c)
             c->flags |= CLIENT_BARRIER;
-        route_send_held(w, r, b, &prefix, 1);
+        route_send_held(w, r, to, &prefix, 1);
         return;
     }
     bufq_clear(&w->chunks, &prefix);
-    r->flags &= (uint16_t)~REQUEST_LOADED;
     route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
 }
 
@@ -424,7 +428,7 @@ void route_on_refusal(struct worker *w, struct request *r, const struct backend 
     if (r->tries < UINT8_MAX)
         r->tries++;
     if (route_refusals[which].cause == REQUEST_CAUSE_NONE) {
-        route_on_noscript(w, r, line, len);
+        route_on_noscript(w, r, b, line, len);
         return;
     }
     worker_hint(w);

@@ -1,0 +1,321 @@
+/* fanout_test: one request that becomes several: split by slot, or sent to all masters. */
+#include "flow/fanout.h"
+#include "support/flow.h"
+#include "support/unit.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct flow *f;
+static int c;
+
+static void begin(void)
+{
+    f = flow_start(NULL);
+    c = flow_client(f);
+}
+
+static void end(void)
+{
+    close(c);
+    flow_stop(f);
+}
+
+START_TEST(mget_is_split_by_slot_and_put_together_in_the_order_of_its_keys)
+{
+    flow_send(f, c, "MGET b a c b {b}x a");
+    flow_node_serves(f, NODE_C, "MGET a a", "*2\r\n$1\r\nA\r\n$1\r\nA\r\n");
+    flow_node_serves(f, NODE_B, "MGET c", "*1\r\n$-1\r\n");
+    flow_expect_nothing(f, c);
+    flow_node_serves(f, NODE_A, "MGET b b {b}x", "*3\r\n$1\r\nB\r\n$1\r\nB\r\n$0\r\n\r\n");
+    flow_expect(f, c, "*6\r\n$1\r\nB\r\n$1\r\nA\r\n$-1\r\n$1\r\nB\r\n$0\r\n\r\n$1\r\nA\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_splits), 1);
+}
+END_TEST
+
+START_TEST(keys_of_one_slot_are_not_split)
+{
+    flow_send(f, c, "MGET {b}1 {b}2");
+    flow_node_serves(f, NODE_A, "MGET {b}1 {b}2", "*2\r\n+1\r\n+2\r\n");
+    flow_expect(f, c, "*2\r\n+1\r\n+2\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_splits), 0);
+}
+END_TEST
+
+START_TEST(two_slots_of_one_node_are_two_requests)
+{
+    flow_send(f, c, "MGET b f");
+    flow_node_gets(f, NODE_A, "MGET b");
+    flow_node_gets(f, NODE_A, "MGET f");
+    flow_answer(f, NODE_A, "*1\r\n+b\r\n*1\r\n+f\r\n");
+    flow_expect(f, c, "*2\r\n+b\r\n+f\r\n");
+}
+END_TEST
+
+/* More keys than are grouped by comparing. */
+START_TEST(many_keys_keep_their_places)
+{
+    char request[2000] = "MGET", want[4000] = "*60\r\n", part[4000];
+    static const char keys[] = "bca";
+    for (int i = 0; i < 60; i++) {
+        sprintf(request + strlen(request), " {%c}%d", keys[i % 3], i);
+        sprintf(want + strlen(want), "$2\r\n%02d\r\n", i);
+    }
+    flow_send(f, c, request);
+    for (int node = 0; node < 3; node++) {
+        strcpy(request, "MGET");
+        strcpy(part, "*20\r\n");
+        for (int i = node; i < 60; i += 3) {
+            sprintf(request + strlen(request), " {%c}%d", keys[node], i);
+            sprintf(part + strlen(part), "$2\r\n%02d\r\n", i);
+        }
+        flow_node_serves(f, (enum flow_node)node, request, part);
+    }
+    flow_expect(f, c, want);
+}
+END_TEST
+
+START_TEST(long_elements_that_come_in_pieces_are_put_together)
+{
+    size_t len = 40000;
+    char *value = flow_pattern(len), *reply = malloc(5 * len), *want = malloc(5 * len);
+    size_t n = (size_t)sprintf(reply, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", len, value, len / 2,
+                               value + len / 2);
+    size_t m = (size_t)sprintf(want, "*3\r\n$%zu\r\n%s\r\n+c\r\n$%zu\r\n%s\r\n", len, value,
+                               len / 2, value + len / 2);
+    for (size_t piece = 1000; piece < n; piece = 2 * piece + 1) {
+        flow_send(f, c, "MGET b c {b}x");
+        flow_node_gets(f, NODE_A, "MGET b {b}x");
+        for (size_t at = 0; at < n; at += piece)
+            flow_answer_bytes(f, NODE_A, reply + at, n - at < piece ? n - at : piece);
+        flow_node_serves(f, NODE_B, "MGET c", "*1\r\n+c\r\n");
+        flow_expect_bytes(f, c, want, m);
+    }
+    free(value);
+    free(reply);
+    free(want);
+}
+END_TEST
+
+START_TEST(a_failed_part_is_an_error_and_no_nil)
+{
+    flow_send(f, c, "MGET b c", "PING");
+    flow_node_serves(f, NODE_B, "MGET c", "-ERR broken\r\n");
+    flow_expect_nothing(f, c);
+    flow_node_serves(f, NODE_A, "MGET b", "*1\r\n+b\r\n");
+    flow_expect(f, c, "-ERR broken\r\n+PONG\r\n");
+}
+END_TEST
+
+START_TEST(the_first_of_several_errors_is_the_answer)
+{
+    flow_send(f, c, "DEL b c a");
+    flow_node_serves(f, NODE_C, "DEL a", "-ERR first\r\n");
+    flow_node_serves(f, NODE_A, "DEL b", "-ERR second\r\n");
+    flow_node_serves(f, NODE_B, "DEL c", ":1\r\n");
+    flow_expect(f, c, "-ERR first\r\n");
+}
+END_TEST
+
+START_TEST(a_part_that_is_not_what_was_asked_for_is_an_error)
+{
+    static const char mismatch[] = "-ERR nodes of the cluster gave replies of different shapes\r\n";
+    flow_send(f, c, "MGET b c");
+    flow_node_serves(f, NODE_A, "MGET b", "*2\r\n+b\r\n+extra\r\n");
+    flow_node_serves(f, NODE_B, "MGET c", "*1\r\n+c\r\n");
+    flow_expect(f, c, mismatch);
+    flow_send(f, c, "DEL b c");
+    flow_node_serves(f, NODE_A, "DEL b", "+OK\r\n");
+    flow_node_serves(f, NODE_B, "DEL c", ":1\r\n");
+    flow_expect(f, c, mismatch);
+}
+END_TEST
+
+START_TEST(del_unlink_exists_and_touch_add_up)
+{
+    static const char *const names[] = {"DEL", "UNLINK", "EXISTS", "TOUCH"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char all[40], ab[40], cc[40];
+        sprintf(all, "%s b c {b}1", names[i]);
+        sprintf(ab, "%s b {b}1", names[i]);
+        sprintf(cc, "%s c", names[i]);
+        flow_send(f, c, all);
+        flow_node_serves(f, NODE_A, ab, ":2\r\n");
+        flow_node_serves(f, NODE_B, cc, ":1\r\n");
+        flow_expect(f, c, ":3\r\n");
+    }
+}
+END_TEST
+
+START_TEST(mset_takes_each_key_with_its_value)
+{
+    flow_send(f, c, "MSET b 1 c 2 b 3 a 4");
+    flow_node_serves(f, NODE_A, "MSET b 1 b 3", "+OK\r\n");
+    flow_node_serves(f, NODE_B, "MSET c 2", "+OK\r\n");
+    flow_node_serves(f, NODE_C, "MSET a 4", "+OK\r\n");
+    flow_expect(f, c, "+OK\r\n");
+}
+END_TEST
+
+START_TEST(commands_that_are_not_split_are_refused_across_slots)
+{
+    flow_send(f, c, "MSETNX b 1 c 2", "SINTER b c", "RENAME b c");
+    flow_expect(f, c,
+                "-CROSSSLOT Keys in request don't hash to the same slot\r\n"
+                "-CROSSSLOT Keys in request don't hash to the same slot\r\n"
+                "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
+    end();
+    f = flow_start("cross-slot no\n");
+    c = flow_client(f);
+    flow_send(f, c, "MGET b c");
+    flow_expect(f, c, "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
+}
+END_TEST
+
+START_TEST(max_keys_per_command_is_kept)
+{
+    end();
+    f = flow_start("max-keys-per-command 2\n");
+    c = flow_client(f);
+    flow_send(f, c, "MGET b c a");
+    flow_expect(f, c, "-ERR too many keys in one command, max-keys-per-command is 2\r\n");
+}
+END_TEST
+
+START_TEST(all_masters_are_asked_and_numbers_added)
+{
+    flow_send(f, c, "DBSIZE");
+    flow_node_serves(f, NODE_C, "DBSIZE", ":5\r\n");
+    flow_node_serves(f, NODE_A, "DBSIZE", ":7\r\n");
+    flow_node_serves(f, NODE_B, "DBSIZE", ":11\r\n");
+    flow_expect(f, c, ":23\r\n");
+    flow_node_gets_nothing(f, REPLICA_A);
+}
+END_TEST
+
+START_TEST(arrays_of_all_masters_are_put_one_after_the_other)
+{
+    flow_send(f, c, "KEYS *");
+    flow_node_serves(f, NODE_C, "KEYS *", "*1\r\n$1\r\na\r\n");
+    flow_node_serves(f, NODE_A, "KEYS *", "*2\r\n$1\r\nb\r\n$1\r\nf\r\n");
+    flow_node_serves(f, NODE_B, "KEYS *", "*0\r\n");
+    flow_expect(f, c, "*3\r\n$1\r\nb\r\n$1\r\nf\r\n$1\r\na\r\n");
+}
+END_TEST
+
+START_TEST(what_must_succeed_everywhere_gives_one_answer)
+{
+    flow_send(f, c, "FLUSHALL");
+    flow_node_serves(f, NODE_A, "FLUSHALL", "+OK\r\n");
+    flow_node_serves(f, NODE_B, "FLUSHALL", "+OK\r\n");
+    flow_node_serves(f, NODE_C, "FLUSHALL", "+OK\r\n");
+    flow_expect(f, c, "+OK\r\n");
+    flow_send(f, c, "FLUSHALL");
+    flow_node_serves(f, NODE_A, "FLUSHALL", "+OK\r\n");
+    flow_node_serves(f, NODE_B, "FLUSHALL", "-ERR no\r\n");
+    flow_node_serves(f, NODE_C, "FLUSHALL", "+OK\r\n");
+    flow_expect(f, c, "-ERR no\r\n");
+}
+END_TEST
+
+START_TEST(element_by_element_for_arrays_of_numbers)
+{
+    flow_send(f, c, "SCRIPT EXISTS x y z");
+    flow_node_serves(f, NODE_A, "SCRIPT EXISTS x y z", "*3\r\n:1\r\n:1\r\n:0\r\n");
+    flow_node_serves(f, NODE_B, "SCRIPT EXISTS x y z", "*3\r\n:1\r\n:0\r\n:0\r\n");
+    flow_node_serves(f, NODE_C, "SCRIPT EXISTS x y z", "*3\r\n:1\r\n:1\r\n:0\r\n");
+    flow_expect(f, c, "*3\r\n:1\r\n:0\r\n:0\r\n");
+}
+END_TEST
+
+START_TEST(one_success_is_enough_for_script_kill)
+{
+    flow_send(f, c, "SCRIPT KILL");
+    flow_node_serves(f, NODE_A, "SCRIPT KILL", "-NOTBUSY none\r\n");
+    flow_node_serves(f, NODE_B, "SCRIPT KILL", "+OK\r\n");
+    flow_node_serves(f, NODE_C, "SCRIPT KILL", "-NOTBUSY none\r\n");
+    flow_expect(f, c, "+OK\r\n");
+    flow_send(f, c, "SCRIPT KILL");
+    flow_node_serves(f, NODE_A, "SCRIPT KILL", "-NOTBUSY none\r\n");
+    flow_node_serves(f, NODE_B, "SCRIPT KILL", "-NOTBUSY none\r\n");
+    flow_node_serves(f, NODE_C, "SCRIPT KILL", "-NOTBUSY none\r\n");
+    flow_expect(f, c, "-NOTBUSY none\r\n");
+}
+END_TEST
+
+START_TEST(without_any_master_there_is_a_clear_error)
+{
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+        f->owner[slot] = 0xffff;
+    flow_publish(f);
+    flow_send(f, c, "DBSIZE");
+    flow_expect(f, c, "-CLUSTERDOWN No master of the cluster is known yet\r\n");
+}
+END_TEST
+
+START_TEST(parts_are_redirected_and_retried_like_other_requests)
+{
+    flow_send(f, c, "MGET b c", "GET b");
+    flow_node_gets(f, NODE_A, "MGET b");
+    flow_node_gets(f, NODE_B, "MGET c");
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_C);
+    flow_answer_redirect(f, NODE_B, "ASK", 7365, NODE_C);
+    flow_node_serves(f, NODE_C, "MGET b", "*1\r\n+b\r\n");
+    flow_node_serves(f, NODE_C, "ASKING", "+OK\r\n");
+    flow_node_gets(f, NODE_C, "MGET c");
+    flow_node_gets_nothing(f, NODE_C);
+    flow_answer(f, NODE_C, "-TRYAGAIN x\r\n");
+    flow_node_serves(f, NODE_B, "MGET c", "*1\r\n+c\r\n");
+    flow_expect(f, c, "*2\r\n+b\r\n+c\r\n");
+    flow_node_serves(f, NODE_C, "GET b", "+b\r\n");
+    flow_expect(f, c, "+b\r\n");
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_in_the_middle_of_a_split_is_no_harm)
+{
+    flow_send(f, c, "MGET b c");
+    flow_node_gets(f, NODE_A, "MGET b");
+    flow_node_gets(f, NODE_B, "MGET c");
+    flow_answer(f, NODE_A, "*1\r\n+b\r\n");
+    close(c);
+    flow_settle(f);
+    c = flow_client(f);
+    flow_send(f, c, "GET c");
+    flow_node_gets(f, NODE_B, "GET c");
+    flow_answer(f, NODE_B, "*1\r\n+c\r\n+mine\r\n");
+    flow_expect(f, c, "+mine\r\n");
+}
+END_TEST
+
+static Suite *fanout_suite(void)
+{
+    Suite *suite = suite_create("fanout");
+    TCase *t = tcase_create("fanout");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, mget_is_split_by_slot_and_put_together_in_the_order_of_its_keys);
+    tcase_add_test(t, keys_of_one_slot_are_not_split);
+    tcase_add_test(t, two_slots_of_one_node_are_two_requests);
+    tcase_add_test(t, many_keys_keep_their_places);
+    tcase_add_test(t, long_elements_that_come_in_pieces_are_put_together);
+    tcase_add_test(t, a_failed_part_is_an_error_and_no_nil);
+    tcase_add_test(t, the_first_of_several_errors_is_the_answer);
+    tcase_add_test(t, a_part_that_is_not_what_was_asked_for_is_an_error);
+    tcase_add_test(t, del_unlink_exists_and_touch_add_up);
+    tcase_add_test(t, mset_takes_each_key_with_its_value);
+    tcase_add_test(t, commands_that_are_not_split_are_refused_across_slots);
+    tcase_add_test(t, max_keys_per_command_is_kept);
+    tcase_add_test(t, all_masters_are_asked_and_numbers_added);
+    tcase_add_test(t, arrays_of_all_masters_are_put_one_after_the_other);
+    tcase_add_test(t, what_must_succeed_everywhere_gives_one_answer);
+    tcase_add_test(t, element_by_element_for_arrays_of_numbers);
+    tcase_add_test(t, one_success_is_enough_for_script_kill);
+    tcase_add_test(t, without_any_master_there_is_a_clear_error);
+    tcase_add_test(t, parts_are_redirected_and_retried_like_other_requests);
+    tcase_add_test(t, a_client_that_leaves_in_the_middle_of_a_split_is_no_harm);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(fanout_suite)

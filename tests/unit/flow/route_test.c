@@ -1,0 +1,674 @@
+/* route_test: redirects, refusals, waiting, lost connections, new topologies, replicas; and the
+ * order of one client's requests through all of them. Slot 3300 is that of key b. */
+#include "flow/client.h"
+#include "flow/request.h"
+#include "flow/route.h"
+#include "support/flow.h"
+#include "support/unit.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAYBE                                                                                      \
+    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
+
+static struct flow *f;
+static int c;
+
+static void begin_with(const char *config)
+{
+    f = flow_start(config);
+    c = flow_client(f);
+    /* Replies are small: the window lets many requests go side by side. */
+    for (int i = 0; i < 12; i++) {
+        flow_send(f, c, "GET b");
+        flow_node_serves(f, NODE_A, "GET b", "+x\r\n");
+        flow_expect(f, c, "+x\r\n");
+    }
+}
+
+static void begin(void)
+{
+    begin_with(NULL);
+}
+
+static void end(void)
+{
+    close(c);
+    flow_stop(f);
+}
+
+static void again_with(const char *config)
+{
+    end();
+    begin_with(config);
+}
+
+/* --- redirects --- */
+
+START_TEST(moved_is_followed_and_remembered)
+{
+    flow_send(f, c, "SET b 1");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    flow_node_serves(f, NODE_B, "SET b 1", "+OK\r\n");
+    flow_expect(f, c, "+OK\r\n");
+    flow_send(f, c, "GET b", "GET f");
+    flow_node_serves(f, NODE_B, "GET b", "+1\r\n");
+    flow_node_serves(f, NODE_A, "GET f", "+2\r\n");
+    flow_expect(f, c, "+1\r\n+2\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_redirects_moved), 1);
+}
+END_TEST
+
+START_TEST(moved_without_a_host_names_the_host_that_said_it)
+{
+    char line[64];
+    snprintf(line, sizeof line, "-MOVED 3300 :%u\r\n", f->nodes[NODE_B].port);
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", line);
+    flow_node_serves(f, NODE_B, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
+START_TEST(ask_is_followed_once_behind_asking_whose_reply_is_swallowed)
+{
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_B);
+    flow_node_serves(f, NODE_B, "ASKING", "+OK\r\n");
+    flow_expect_nothing(f, c);
+    flow_node_serves(f, NODE_B, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "+2\r\n");
+    flow_expect(f, c, "+2\r\n");
+}
+END_TEST
+
+START_TEST(redirected_requests_keep_their_order_and_later_ones_wait)
+{
+    flow_send(f, c, "SET b 1", "SET b 2", "GET b");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    flow_send(f, c, "SET b 4", "GET f");
+    flow_node_gets(f, NODE_B, "SET b 1");
+    flow_node_gets_nothing(f, NODE_B);
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    flow_node_gets(f, NODE_B, "SET b 2");
+    flow_node_gets(f, NODE_B, "GET b");
+    flow_node_gets_nothing(f, NODE_B);
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_B, "+1\r\n+2\r\n+3\r\n");
+    flow_node_serves(f, NODE_B, "SET b 4", "+4\r\n");
+    flow_node_serves(f, NODE_A, "GET f", "+5\r\n");
+    flow_expect(f, c, "+1\r\n+2\r\n+3\r\n+4\r\n+5\r\n");
+}
+END_TEST
+
+START_TEST(a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed)
+{
+    again_with("redirect-timeout 50\n");
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    for (int i = 0; i < 100; i++) {
+        flow_answer_redirect(f, NODE_A, "MOVED", 3301, NODE_B);
+        char got[100] = "";
+        for (int turn = 0; turn < 30 && read(c, got, sizeof got) <= 0; turn++)
+            usleep(1000), flow_settle(f);
+        if (*got) {
+            ck_assert_str_eq(got, "-CLUSTERDOWN Nodes redirect this slot to each other\r\n");
+            return;
+        }
+        flow_node_gets(f, NODE_A, "GET b");
+    }
+    ck_abort_msg("still trying");
+}
+END_TEST
+
+START_TEST(nodes_that_redirect_to_each_other_cost_a_pause_and_then_an_error)
+{
+    again_with("redirect-timeout 50\n");
+    enum flow_node at = NODE_A;
+    char got[100] = "";
+    int rounds = 0;
+    flow_send(f, c, "GET b");
+    for (; !*got; rounds++) {
+        enum flow_node next = at == NODE_A ? NODE_B : NODE_A;
+        ck_assert_int_lt(rounds, 20);
+        flow_node_gets(f, at, "GET b");
+        flow_answer_redirect(f, at, "MOVED", 3300, next);
+        for (int turn = 0; rounds > 4 && turn < 15 && read(c, got, sizeof got) <= 0; turn++)
+            usleep(1000), flow_settle(f);
+        at = next;
+    }
+    ck_assert_str_eq(got, "-CLUSTERDOWN Nodes redirect this slot to each other\r\n");
+    ck_assert_int_ge(rounds, 6);
+}
+END_TEST
+
+/* --- refusals --- */
+
+START_TEST(a_refused_request_is_sent_again)
+{
+    static const char *const refusals[] = {
+        "-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
+        "-CLUSTERDOWN The cluster is down\r\n",
+        "-CLUSTERDOWN Hash slot not served\r\n",
+        "-LOADING Redis is loading the dataset in memory\r\n",
+        "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
+        "-READONLY You can't write against a read only replica.\r\n",
+    };
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        flow_send(f, c, "INCR b");
+        flow_node_serves(f, NODE_A, "INCR b", refusals[i]);
+        flow_node_serves(f, NODE_A, "INCR b", refusals[i]);
+        flow_node_serves(f, NODE_A, "INCR b", ":1\r\n");
+        flow_expect(f, c, ":1\r\n");
+    }
+    ck_assert_uint_eq(flow_count(f, COUNTER_refusals), 12);
+    ck_assert_uint_eq(f->w->nparked, 0);
+    ck_assert_uint_eq(f->w->parked_bytes, 0);
+}
+END_TEST
+
+START_TEST(other_errors_are_the_reply)
+{
+    flow_send(f, c, "INCR b");
+    flow_node_serves(f, NODE_A, "INCR b", "-LOADINGX no refusal\r\n");
+    flow_expect(f, c, "-LOADINGX no refusal\r\n");
+    flow_send(f, c, "INCR b");
+    flow_node_serves(f, NODE_A, "INCR b", "-WRONGTYPE wrong\r\n");
+    flow_expect(f, c, "-WRONGTYPE wrong\r\n");
+}
+END_TEST
+
+START_TEST(a_waiting_request_is_not_overtaken_by_a_later_one_of_its_client)
+{
+    int other = flow_client(f);
+    flow_send(f, c, "SET b 1");
+    flow_node_serves(f, NODE_A, "SET b 1", "-TRYAGAIN later\r\n");
+    flow_send(f, c, "GET b", "GET c");
+    flow_send(f, other, "GET f");
+    flow_node_serves(f, NODE_A, "GET f", "+other\r\n");
+    flow_expect(f, other, "+other\r\n");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_node_gets_nothing(f, NODE_B);
+    flow_answer(f, NODE_A, "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_node_serves(f, NODE_B, "GET c", "+2\r\n");
+    flow_expect(f, c, "+OK\r\n+1\r\n+2\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(of_several_refused_requests_the_first_is_sent_first)
+{
+    flow_send(f, c, "SET b 1", "SET b 2", "SET b 3");
+    for (int i = 1; i <= 3; i++) {
+        char command[16];
+        snprintf(command, sizeof command, "SET b %d", i);
+        flow_node_gets(f, NODE_A, command);
+    }
+    flow_answer(f, NODE_A, "-TRYAGAIN x\r\n-CLUSTERDOWN x\r\n-LOADING x\r\n");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    flow_node_gets(f, NODE_A, "SET b 3");
+    flow_answer(f, NODE_A, "+1\r\n+2\r\n+3\r\n");
+    flow_expect(f, c, "+1\r\n+2\r\n+3\r\n");
+}
+END_TEST
+
+/* --- waiting --- */
+
+START_TEST(a_request_for_a_dead_node_waits_for_it_to_return)
+{
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "INCR b", "GET b");
+    flow_expect_nothing(f, c);
+    ck_assert_uint_eq(f->w->nparked, 2);
+    flow_node_returns(f, NODE_A);
+    flow_node_serves(f, NODE_A, "INCR b", ":1\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, ":1\r\n+1\r\n");
+    ck_assert_uint_eq(f->w->nparked, 0);
+}
+END_TEST
+
+START_TEST(a_request_for_a_dead_master_goes_to_the_replica_that_takes_over)
+{
+    int other = flow_client(f);
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "INCR b");
+    flow_send(f, other, "GET c");
+    flow_node_serves(f, NODE_B, "GET c", "+well\r\n");
+    flow_expect(f, other, "+well\r\n");
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+        if (f->owner[slot] == NODE_A)
+            f->owner[slot] = REPLICA_A;
+    f->nodes[NODE_A].flags |= TOPOLOGY_FAIL;
+    f->nodes[REPLICA_A].flags = TOPOLOGY_MASTER;
+    flow_publish(f);
+    flow_node_serves(f, REPLICA_A, "INCR b", ":1\r\n");
+    flow_expect(f, c, ":1\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(waiting_ends_with_an_error_at_failover_timeout)
+{
+    again_with("failover-timeout 50\n");
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "INCR b", "DEL b c", "PING");
+    flow_node_serves(f, NODE_B, "DEL c", ":1\r\n");
+    flow_expect(f, c,
+                "-CLUSTERDOWN No node of the cluster answers for this slot\r\n"
+                "-CLUSTERDOWN No node of the cluster answers for this slot\r\n+PONG\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_waiting_expired), 2);
+    ck_assert_uint_eq(flow_count(f, COUNTER_waiting), 0);
+    ck_assert_uint_eq(flow_count(f, COUNTER_waiting_bytes), 0);
+}
+END_TEST
+
+START_TEST(an_uncovered_slot_waits_for_an_owner)
+{
+    f->owner[3300] = 0xffff;
+    flow_publish(f);
+    flow_send(f, c, "INCR b");
+    flow_expect_nothing(f, c);
+    f->owner[3300] = NODE_C;
+    flow_publish(f);
+    flow_node_serves(f, NODE_C, "INCR b", ":1\r\n");
+    flow_expect(f, c, ":1\r\n");
+}
+END_TEST
+
+#define TOO_MANY "-CLUSTERDOWN Too many requests wait for nodes of the cluster\r\n"
+
+START_TEST(too_many_waiting_requests_are_refused)
+{
+    int others[4];
+    again_with("max-waiting-requests 2\n");
+    flow_node_dies(f, NODE_A);
+    for (int i = 0; i < 4; i++) {
+        others[i] = flow_client(f);
+        flow_send(f, others[i], "INCR b");
+    }
+    flow_settle(f);
+    flow_expect(f, others[3], TOO_MANY);
+    flow_expect_nothing(f, others[0]);
+    ck_assert_uint_eq(flow_count(f, COUNTER_waiting_refused), 1);
+    flow_node_returns(f, NODE_A);
+    for (int i = 0; i < 3; i++)
+        flow_node_serves(f, NODE_A, "INCR b", ":1\r\n");
+    for (int i = 0; i < 4; i++) {
+        if (i < 3)
+            flow_expect(f, others[i], ":1\r\n");
+        close(others[i]);
+    }
+}
+END_TEST
+
+START_TEST(waiting_requests_are_bounded_in_bytes)
+{
+    char *value = flow_pattern(5000), *request = malloc(6000);
+    size_t n = (size_t)sprintf(request, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$5000\r\n%s\r\n", value);
+    again_with("max-waiting-memory 8kb\n");
+    flow_node_dies(f, NODE_A);
+    int other = flow_client(f);
+    flow_send_raw(f, other, request, n);
+    flow_send_raw(f, c, request, n);
+    flow_expect(f, c, TOO_MANY);
+    flow_expect_nothing(f, other);
+    close(other);
+    free(value);
+    free(request);
+}
+END_TEST
+
+START_TEST(a_refused_split_request_is_one_error)
+{
+    again_with("max-waiting-memory 0\n");
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "MSET b 1 f 2 c 3", "PING");
+    flow_node_serves(f, NODE_B, "MSET c 3", "+OK\r\n");
+    flow_expect(f, c, TOO_MANY "+PONG\r\n");
+}
+END_TEST
+
+START_TEST(a_waiting_request_whose_client_leaves_is_no_harm)
+{
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "INCR b", "MGET b c");
+    flow_node_gets(f, NODE_B, "MGET c");
+    close(c);
+    flow_settle(f);
+    flow_node_returns(f, NODE_A);
+    flow_answer(f, NODE_B, "*1\r\n+c\r\n");
+    c = flow_client(f);
+    flow_send(f, c, "GET c");
+    flow_node_serves(f, NODE_B, "GET c", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
+/* --- lost connections --- */
+
+START_TEST(a_write_whose_connection_is_cut_fails_and_is_not_sent_again)
+{
+    flow_send(f, c, "INCR b", "INCR b", "GET b", "RPUSH b 1");
+    flow_node_gets(f, NODE_A, "INCR b");
+    flow_answer(f, NODE_A, ":1\r\n");
+    flow_node_gets(f, NODE_A, "INCR b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_A, "RPUSH b 1");
+    flow_node_cuts(f, NODE_A);
+    flow_node_serves(f, NODE_A, "GET b", "+2\r\n");
+    flow_expect(f, c, ":1\r\n" MAYBE "+2\r\n" MAYBE);
+    flow_node_gets_nothing(f, NODE_A);
+    ck_assert_uint_eq(flow_count(f, COUNTER_maybe_executed), 2);
+    ck_assert_uint_eq(flow_count(f, COUNTER_retried), 1);
+}
+END_TEST
+
+START_TEST(what_follows_a_retried_read_waits_behind_it)
+{
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_cuts(f, NODE_A);
+    flow_send(f, c, "SET b 2");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+1\r\n");
+    flow_node_serves(f, NODE_A, "SET b 2", "+OK\r\n");
+    flow_expect(f, c, "+1\r\n+OK\r\n");
+}
+END_TEST
+
+START_TEST(part_of_a_write_that_left_is_a_write_that_was_sent)
+{
+    size_t len = 8000000;
+    char *value = flow_pattern(len), *request = malloc(len + 100);
+    size_t n = (size_t)sprintf(request, "*3\r\n$3\r\nSET\r\n$1\r\nf\r\n$%zu\r\n%s\r\n", len, value);
+    /* The node does not read: most of the request stays in the worker. */
+    size_t sent = 0;
+    for (int idle = 0; idle < 50 && sent < n;) {
+        ssize_t more = write(c, request + sent, n - sent);
+        idle = more > 0 ? 0 : idle + 1;
+        sent += more > 0 ? (size_t)more : 0;
+        flow_turn(f);
+    }
+    ck_assert_uint_eq(sent, n);
+    flow_settle(f);
+    for (unsigned i = 0; i < FLOW_LINKS; i++)
+        if (f->nodes[NODE_A].links[i].len)
+            f->nodes[NODE_A].last = &f->nodes[NODE_A].links[i];
+    flow_node_cuts(f, NODE_A);
+    flow_expect(f, c, MAYBE);
+    free(value);
+    free(request);
+}
+END_TEST
+
+START_TEST(a_reply_that_had_begun_to_reach_the_client_cannot_be_repaired)
+{
+    char *value = flow_pattern(50000);
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "$50000\r\n");
+    flow_answer_bytes(f, NODE_A, value, 30000);
+    flow_node_cuts(f, NODE_A);
+    char *got = malloc(40000);
+    ck_assert_int_eq(read(c, got, 40000), 30008);
+    flow_expect_closed(f, c);
+    ck_assert_uint_eq(flow_count(f, COUNTER_clients_closed_torn), 1);
+    flow_node_gets_nothing(f, NODE_A);
+    free(value);
+    free(got);
+}
+END_TEST
+
+START_TEST(a_short_reply_that_is_cut_is_asked_for_again)
+{
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "$5\r\nhal");
+    flow_node_cuts(f, NODE_A);
+    flow_node_serves(f, NODE_A, "GET b", "$5\r\nwhole\r\n");
+    flow_expect(f, c, "$5\r\nwhole\r\n");
+}
+END_TEST
+
+START_TEST(a_held_part_of_a_reply_is_forgotten_when_it_is_cut)
+{
+    char *value = flow_pattern(50000);
+    flow_send(f, c, "GET b", "GET c", "MGET f g");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_B, "GET c");
+    flow_node_gets(f, NODE_B, "MGET g");
+    flow_node_gets(f, NODE_A, "MGET f");
+    flow_answer(f, NODE_B, "$50000\r\n");
+    flow_answer_bytes(f, NODE_B, value, 40000);
+    flow_node_cuts(f, NODE_B);
+    flow_node_serves(f, NODE_B, "GET c", "+c\r\n");
+    flow_node_gets(f, NODE_B, "MGET g");
+    flow_answer(f, NODE_B, "*1\r\n$50000\r\n");
+    flow_answer_bytes(f, NODE_B, value, 40000);
+    flow_node_cuts(f, NODE_B);
+    flow_node_serves(f, NODE_B, "MGET g", "*1\r\n+g\r\n");
+    flow_expect_nothing(f, c);
+    flow_answer(f, NODE_A, "+b\r\n*1\r\n+f\r\n");
+    flow_expect(f, c, "+b\r\n+c\r\n*2\r\n+f\r\n+g\r\n");
+    free(value);
+}
+END_TEST
+
+/* --- topology --- */
+
+START_TEST(what_is_in_flight_to_an_old_owner_comes_before_what_follows)
+{
+    flow_send(f, c, "SET b 1");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    f->owner[3300] = NODE_B;
+    flow_publish(f);
+    flow_send(f, c, "GET b");
+    flow_node_gets_nothing(f, NODE_B);
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    flow_node_serves(f, NODE_B, "SET b 1", "+OK\r\n");
+    flow_node_serves(f, NODE_B, "GET b", "+1\r\n");
+    flow_expect(f, c, "+OK\r\n+1\r\n");
+}
+END_TEST
+
+START_TEST(requests_of_a_node_that_the_cluster_calls_dead_are_taken_back)
+{
+    flow_send(f, c, "GET b", "INCR b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_A, "INCR b");
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+        if (f->owner[slot] == NODE_A)
+            f->owner[slot] = REPLICA_A;
+    f->nodes[NODE_A].flags |= TOPOLOGY_FAIL;
+    f->nodes[REPLICA_A].flags = TOPOLOGY_MASTER;
+    flow_publish(f);
+    flow_node_serves(f, REPLICA_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n" MAYBE);
+    flow_node_gets_nothing(f, REPLICA_A);
+}
+END_TEST
+
+START_TEST(a_demoted_node_that_is_silent_has_little_time)
+{
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+        if (f->owner[slot] == NODE_A)
+            f->owner[slot] = REPLICA_A;
+    f->nodes[NODE_A].flags = TOPOLOGY_REPLICA;
+    f->nodes[REPLICA_A].flags = TOPOLOGY_MASTER;
+    flow_publish(f);
+    flow_node_gets_nothing(f, REPLICA_A);
+    flow_node_serves(f, REPLICA_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
+/* --- choosing --- */
+
+START_TEST(requests_without_keys_avoid_a_node_that_is_not_well)
+{
+    f->nodes[NODE_A].flags |= TOPOLOGY_PFAIL;
+    f->nodes[NODE_B].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    for (int i = 0; i < 4; i++) {
+        int other = flow_client(f);
+        flow_send(f, other, "PUBLISH x y");
+        flow_node_serves(f, NODE_C, "PUBLISH x y", ":0\r\n");
+        flow_expect(f, other, ":0\r\n");
+        close(other);
+    }
+}
+END_TEST
+
+static void readonly(void)
+{
+    flow_send(f, c, "READONLY");
+    flow_expect(f, c, "+OK\r\n");
+}
+
+START_TEST(a_readonly_client_reads_from_a_replica_and_writes_to_the_master)
+{
+    readonly();
+    flow_send(f, c, "GET b", "SET b 1", "GET b");
+    flow_node_serves(f, REPLICA_A, "READONLY", "+OK\r\n");
+    flow_node_serves(f, REPLICA_A, "GET b", "+1\r\n");
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_node_serves(f, REPLICA_A, "GET b", "+2\r\n");
+    flow_expect(f, c, "+1\r\n+OK\r\n+2\r\n");
+    flow_send(f, c, "READWRITE", "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "+3\r\n");
+    flow_expect(f, c, "+OK\r\n+3\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_replica_reads), 2);
+}
+END_TEST
+
+START_TEST(a_replica_that_is_not_fit_is_not_asked)
+{
+    static const uint32_t unfit[] = {TOPOLOGY_FAIL, TOPOLOGY_PFAIL, TOPOLOGY_SILENT,
+                                     TOPOLOGY_LAGGING, TOPOLOGY_LOADING};
+    readonly();
+    for (size_t i = 0; i < sizeof unfit / sizeof *unfit; i++) {
+        f->nodes[REPLICA_A].flags = TOPOLOGY_REPLICA | unfit[i];
+        flow_publish(f);
+        flow_send(f, c, "GET b");
+        flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+        flow_expect(f, c, "+1\r\n");
+    }
+}
+END_TEST
+
+START_TEST(the_master_serves_what_a_replica_refuses_or_loses)
+{
+    static const char *const refusals[] = {"-MASTERDOWN x\r\n", "-LOADING x\r\n",
+                                           "-MOVED 3300 127.0.0.1:1\r\n", "-CLUSTERDOWN x\r\n"};
+    readonly();
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, REPLICA_A, "READONLY", "+OK\r\n");
+    flow_node_serves(f, REPLICA_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        flow_send(f, c, "GET b");
+        flow_node_serves(f, REPLICA_A, "GET b", refusals[i]);
+        flow_node_serves(f, NODE_A, "GET b", "+2\r\n");
+        flow_expect(f, c, "+2\r\n");
+    }
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, REPLICA_A, "GET b");
+    flow_node_dies(f, REPLICA_A);
+    flow_node_serves(f, NODE_A, "GET b", "+3\r\n");
+    flow_expect(f, c, "+3\r\n");
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "+4\r\n");
+    flow_expect(f, c, "+4\r\n");
+}
+END_TEST
+
+START_TEST(a_replica_that_cannot_be_reached_costs_no_read)
+{
+    readonly();
+    flow_node_dies(f, REPLICA_A);
+    flow_send(f, c, "GET b", "MGET b c");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_node_serves(f, REPLICA_B, "READONLY", "+OK\r\n");
+    flow_node_serves(f, REPLICA_B, "MGET c", "*1\r\n+c\r\n");
+    flow_node_serves(f, NODE_A, "MGET b", "*1\r\n+b\r\n");
+    flow_expect(f, c, "+1\r\n*2\r\n+b\r\n+c\r\n");
+}
+END_TEST
+
+START_TEST(read_from_sends_every_clients_reads_to_replicas)
+{
+    end();
+    f = flow_start("read-from prefer-replica\n");
+    c = flow_client(f);
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, REPLICA_A, "READONLY", "+OK\r\n");
+    flow_node_serves(f, REPLICA_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
+static void add(TCase *t)
+{
+    tcase_add_test(t, moved_is_followed_and_remembered);
+    tcase_add_test(t, moved_without_a_host_names_the_host_that_said_it);
+    tcase_add_test(t, ask_is_followed_once_behind_asking_whose_reply_is_swallowed);
+    tcase_add_test(t, redirected_requests_keep_their_order_and_later_ones_wait);
+    tcase_add_test(t, a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed);
+    tcase_add_test(t, nodes_that_redirect_to_each_other_cost_a_pause_and_then_an_error);
+    tcase_add_test(t, a_refused_request_is_sent_again);
+    tcase_add_test(t, other_errors_are_the_reply);
+    tcase_add_test(t, a_waiting_request_is_not_overtaken_by_a_later_one_of_its_client);
+    tcase_add_test(t, of_several_refused_requests_the_first_is_sent_first);
+    tcase_add_test(t, a_request_for_a_dead_node_waits_for_it_to_return);
+    tcase_add_test(t, a_request_for_a_dead_master_goes_to_the_replica_that_takes_over);
+    tcase_add_test(t, waiting_ends_with_an_error_at_failover_timeout);
+    tcase_add_test(t, an_uncovered_slot_waits_for_an_owner);
+    tcase_add_test(t, too_many_waiting_requests_are_refused);
+    tcase_add_test(t, waiting_requests_are_bounded_in_bytes);
+    tcase_add_test(t, a_refused_split_request_is_one_error);
+    tcase_add_test(t, a_waiting_request_whose_client_leaves_is_no_harm);
+    tcase_add_test(t, a_write_whose_connection_is_cut_fails_and_is_not_sent_again);
+    tcase_add_test(t, what_follows_a_retried_read_waits_behind_it);
+    tcase_add_test(t, part_of_a_write_that_left_is_a_write_that_was_sent);
+    tcase_add_test(t, a_reply_that_had_begun_to_reach_the_client_cannot_be_repaired);
+    tcase_add_test(t, a_short_reply_that_is_cut_is_asked_for_again);
+    tcase_add_test(t, a_held_part_of_a_reply_is_forgotten_when_it_is_cut);
+    tcase_add_test(t, what_is_in_flight_to_an_old_owner_comes_before_what_follows);
+    tcase_add_test(t, requests_of_a_node_that_the_cluster_calls_dead_are_taken_back);
+    tcase_add_test(t, a_demoted_node_that_is_silent_has_little_time);
+    tcase_add_test(t, requests_without_keys_avoid_a_node_that_is_not_well);
+    tcase_add_test(t, a_readonly_client_reads_from_a_replica_and_writes_to_the_master);
+    tcase_add_test(t, a_replica_that_is_not_fit_is_not_asked);
+    tcase_add_test(t, the_master_serves_what_a_replica_refuses_or_loses);
+    tcase_add_test(t, a_replica_that_cannot_be_reached_costs_no_read);
+    tcase_add_test(t, read_from_sends_every_clients_reads_to_replicas);
+}
+
+static Suite *route_suite(void)
+{
+    Suite *suite = suite_create("route");
+    TCase *t = tcase_create("route");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_set_timeout(t, 60);
+    add(t);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(route_suite)
