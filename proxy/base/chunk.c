@@ -169,7 +169,9 @@ static char *bufq_push_chunk(struct bufq *q, struct chunk *chunk)
 char *bufq_reserve_slow(struct chunk_pool *pool, struct bufq *q, size_t len)
 {
     /* The first chunk of a queue is small: most clients get one reply a turn. */
-    size_t want = q->len ? chunk_sizes[CHUNK_FLAT] - sizeof(struct chunk) : 1;
+    if (q->len == 0 && len <= chunk_sizes[CHUNK_SMALL] - sizeof(struct chunk))
+        return bufq_push_chunk(q, chunk_alloc(pool, CHUNK_SMALL));
+    size_t want = chunk_sizes[CHUNK_FLAT] - sizeof(struct chunk);
     return bufq_push_chunk(q, chunk_alloc_size(pool, len > want ? len : want));
 }
 

@@ -41,7 +41,7 @@ void client_open(struct worker *w, int fd, bool unix_socket)
                (unix_socket ? CLIENT_UNIX : 0) | (w->draining ? CLIENT_CLOSING : 0);
     c->estimate[0] = CLIENT_WRITE_ESTIMATE;
     c->estimate[1] = (uint32_t)w->config->client_output_window;
-    c->created = c->active = (int64_t)(w->now / 1000000);
+    c->created = c->active = w->seconds;
     c->next = w->clients;
     if (c->next)
         c->next->prev = c;
@@ -516,9 +516,10 @@ static void client_read_shared(struct client *c)
         client_on_read_end(c, n);
         return;
     }
-    c->active = (int64_t)(w->now / 1000000);
+    c->active = w->seconds;
     size_t need = c->in_need;
-    client_drop_input(c);
+    if (rest)
+        client_drop_input(c);
     size_t len = rest + (size_t)n;
     size_t used = len < need ? 0 : client_process(c, chunk, chunk->data, len);
     if (used < len) {
@@ -566,7 +567,7 @@ static void client_read_own(struct client *c)
         client_on_read_end(c, n);
         return;
     }
-    c->active = (int64_t)(c->worker->now / 1000000);
+    c->active = c->worker->seconds;
     c->in_end += (size_t)n;
     if (c->in_end - c->in_begin >= c->in_need)
         client_pump(c);

@@ -35,6 +35,7 @@ static void worker_on_start_of_turn(struct ev_loop *loop, ev_check *watcher, int
     (void)events;
     struct worker *w = watcher->data;
     w->now = worker_clock();
+    w->seconds = (int64_t)(w->now / 1000000);
 }
 
 static void worker_pump(struct worker *w)
@@ -100,7 +101,7 @@ static void worker_on_drive_timer(struct ev_loop *loop, ev_timer *watcher, int e
 static void worker_check_idle(struct worker *w, struct client *c)
 {
     uint32_t timeout = w->config->timeout;
-    if (!timeout || c->head || (int64_t)(w->now / 1000000) - c->active <= (int64_t)timeout)
+    if (!timeout || c->head || w->seconds - c->active <= (int64_t)timeout)
         return;
     counters_add(&w->counters, COUNTER_clients_closed_idle, 1);
     client_close(c);
@@ -296,6 +297,7 @@ struct worker *worker_new(struct process *process, uint32_t id, const struct con
     w->process = process;
     w->id = id;
     w->now = worker_clock();
+    w->seconds = (int64_t)(w->now / 1000000);
     w->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
     if (!w->loop) {
         log_warning("Can't create an event loop: too many open files?");

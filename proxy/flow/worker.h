@@ -37,7 +37,8 @@ struct worker_shard {
 
 struct worker {
     /* read and written with every request */
-    uint64_t now; /* µs, CLOCK_MONOTONIC, read once a turn */
+    uint64_t now;    /* µs, CLOCK_MONOTONIC, read once a turn */
+    int64_t seconds; /* the same in whole seconds */
     struct ev_loop *loop;
     const struct command_table *commands;
     const struct config *config;
