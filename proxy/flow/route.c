@@ -262,8 +262,11 @@ void route_drive(struct worker *w)
             route_fail(w, r, route_causes[r->cause].text);
             continue;
         }
-        if (r->retry_at <= w->now && !(c && c->drive_turn == w->drive_turn))
+        if (r->retry_at <= w->now && !(c && c->drive_turn == w->drive_turn)) {
             b = route_pick(w, r);
+            if (!b)
+                r->target = NODE_NONE; /* where ASK led is out of reach: ask the owner again */
+        }
         if (b) {
             struct bufq prefix = {0};
             route_unpark(w, r);

@@ -87,6 +87,21 @@ START_TEST(ask_is_followed_once_behind_asking_whose_reply_is_swallowed)
 }
 END_TEST
 
+START_TEST(a_dead_target_of_ask_is_given_up_for_the_slots_owner)
+{
+    f->nodes[NODE_C].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_node_dies(f, NODE_C);
+    for (int i = 0; i < 8; i++) {
+        flow_send(f, c, "GET b");
+        flow_node_gets(f, NODE_A, "GET b");
+        flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_C);
+        flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+        flow_expect(f, c, "+1\r\n");
+    }
+}
+END_TEST
+
 START_TEST(redirected_requests_keep_their_order_and_later_ones_wait)
 {
     flow_send(f, c, "SET b 1", "SET b 2", "GET b");
@@ -628,6 +643,7 @@ static void add(TCase *t)
     tcase_add_test(t, moved_is_followed_and_remembered);
     tcase_add_test(t, moved_without_a_host_names_the_host_that_said_it);
     tcase_add_test(t, ask_is_followed_once_behind_asking_whose_reply_is_swallowed);
+    tcase_add_test(t, a_dead_target_of_ask_is_given_up_for_the_slots_owner);
     tcase_add_test(t, redirected_requests_keep_their_order_and_later_ones_wait);
     tcase_add_test(t, a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed);
     tcase_add_test(t, nodes_that_redirect_to_each_other_cost_a_pause_and_then_an_error);
