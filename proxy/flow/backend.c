@@ -178,6 +178,7 @@ void backend_bury(struct worker *w)
     while (w->dead) {
         struct backend *b = w->dead;
         w->dead = b->next;
+        script_known_free(&b->scripts);
         free(b->rest);
         free(b);
     }

@@ -9,6 +9,7 @@
 
 #include "flow/pool.h"
 #include "flow/request.h"
+#include "flow/script.h"
 #include "flow/stream.h"
 #include "resp/resp.h"
 
@@ -26,6 +27,7 @@ struct backend {
     struct request *head, *tail; /* awaiting replies, linked by backend_next */
     struct resp_reply_scan scan; /* of the reply that is being read */
     struct bufq early;           /* requests that came before the connection was ready */
+    struct script_known scripts; /* that its node need not be given again */
     char *rest;                  /* bytes of an incomplete line */
     size_t rest_len;
     uint64_t opened; /* µs */

@@ -27,7 +27,10 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
     client_push(c, r, 1);
     if (len >= REQUEST_BULK_MIN)
         r->flags |= REQUEST_BULK;
-    route_send(w, r, chunk, data, len);
+    if (cmd->flags & COMMAND_SCRIPT)
+        route_send_script(w, r, chunk, data, len);
+    else
+        route_send(w, r, chunk, data, len);
 }
 
 static void dispatch_crossslot(struct client *c)

@@ -162,6 +162,19 @@ void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *
     route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
 }
 
+void route_send_script(struct worker *w, struct request *r, struct chunk *chunk, char *data,
+                       size_t len)
+{
+    struct backend *b = route_pick(w, r);
+    struct bufq prefix = {0};
+    if (!b || !script_prepare(w, &b->scripts, data, len, &prefix)) {
+        route_send(w, r, chunk, data, len);
+        return;
+    }
+    bufq_append_from(&w->chunks, &r->data, chunk, data, len);
+    backend_send_parked(b, r, &prefix, 1);
+}
+
 /* --- parking --- */
 
 static void route_fail(struct worker *w, struct request *r, const char *text)
@@ -229,6 +242,11 @@ static void route_unpark(struct worker *w, struct request *r)
 static void route_send_held(struct worker *w, struct request *r, struct backend *b,
                             struct bufq *prefix, uint8_t skip)
 {
+    if (r->cmd && (r->cmd->flags & COMMAND_SCRIPT) && !prefix->len) {
+        size_t len = r->data.len;
+        if (script_prepare(w, &b->scripts, bufq_flatten(&w->chunks, &r->data), len, prefix))
+            skip++;
+    }
     if (r->target != NODE_NONE) {
         bufq_append(&w->chunks, prefix, ROUTE_ASKING, ROUTE_ASKING_LEN);
         skip++;

@@ -14,6 +14,10 @@ struct topology;
  * if that can not be now. */
 void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len);
 
+/* The same for scripts, whose EVALSHA may need its body sent before it. */
+void route_send_script(struct worker *w, struct request *r, struct chunk *chunk, char *data,
+                       size_t len);
+
 /* Does this error line say that nothing was executed, so that r is to be sent again? (MOVED, ASK,
  * TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY, and NOSCRIPT if the script is known.) */
 bool route_is_refusal(const struct request *r, const char *line, size_t len);

@@ -148,16 +148,51 @@ static bool script_append_body(struct worker *w, const unsigned char sha[SCRIPT_
     return script != NULL;
 }
 
-bool script_append_load(struct worker *w, const char *data, size_t len, struct bufq *q)
+/* The digest that an EVALSHA names. */
+static bool script_named(const struct worker *w, const char *data, size_t len,
+                         unsigned char sha[SCRIPT_SHA_LEN])
 {
     struct resp_args args;
-    unsigned char sha[SCRIPT_SHA_LEN];
     const char *error;
     size_t used;
     resp_args_init(&args);
-    bool known = resp_scan_request(&args, data, len, &w->limits, &used, &error) == RESP_COMPLETE &&
-                 args.argc > 1 && script_parse_sha(data + args.v[1].off, args.v[1].len, sha) &&
-                 script_append_body(w, sha, q);
+    bool named = resp_scan_request(&args, data, len, &w->limits, &used, &error) == RESP_COMPLETE &&
+                 args.argc > 1 &&
+                 (script_arg_is(data, &args, 0, "evalsha") ||
+                  script_arg_is(data, &args, 0, "evalsha_ro")) &&
+                 script_parse_sha(data + args.v[1].off, args.v[1].len, sha);
     resp_args_free(&args);
-    return known;
+    return named;
+}
+
+bool script_append_load(struct worker *w, const char *data, size_t len, struct bufq *q)
+{
+    unsigned char sha[SCRIPT_SHA_LEN];
+    return script_named(w, data, len, sha) && script_append_body(w, sha, q);
+}
+
+bool script_prepare(struct worker *w, struct script_known *known, const char *data, size_t len,
+                    struct bufq *q)
+{
+    uint32_t flushes = atomic_load_explicit(&script_flushes, memory_order_acquire);
+    unsigned char sha[SCRIPT_SHA_LEN];
+    uint64_t mark;
+    if (!script_named(w, data, len, sha))
+        return false;
+    if (!known->v || known->flushes != flushes) {
+        free(known->v);
+        known->v = memory_zalloc(SCRIPT_SEEN * sizeof *known->v);
+        known->flushes = flushes;
+    }
+    memcpy(&mark, sha, sizeof mark); /* a digest is as good as a hash of it */
+    if (known->v[mark % SCRIPT_SEEN] == mark || !script_append_body(w, sha, q))
+        return false;
+    known->v[mark % SCRIPT_SEEN] = mark;
+    return true;
+}
+
+void script_known_free(struct script_known *known)
+{
+    free(known->v);
+    known->v = NULL;
 }

@@ -6,6 +6,7 @@
 #include "resp/resp.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct worker;
 struct bufq;
@@ -14,6 +15,21 @@ struct bufq;
  */
 void script_on_request(const char *request, const struct resp_args *args);
 void script_forget_all(void);
+
+/* Which scripts one connection's node was given or has run: a small set, all zero at first, to be
+ * released with script_known_free. */
+struct script_known {
+    uint64_t *v;
+    uint32_t flushes; /* SCRIPT FLUSH empties it */
+};
+
+/* For an EVALSHA that is about to be sent: if the node behind this connection may not know the
+ * script and the body is known here, append "SCRIPT LOAD <body>" to q and return true. It goes
+ * before the first EVALSHA of each script on a connection, because a NOSCRIPT found out later would
+ * let what was pipelined behind the EVALSHA overtake it. */
+bool script_prepare(struct worker *w, struct script_known *known, const char *data, size_t len,
+                    struct bufq *q);
+void script_known_free(struct script_known *known);
 
 /* Append "SCRIPT LOAD <body>" for the EVALSHA request at data to q. False: the body is not known.
  */
