@@ -141,26 +141,27 @@ static bool dispatch_is_paused(struct client *c, const struct command *cmd)
 static void dispatch_unknown(struct client *c, const char *data, const struct resp_args *args)
 {
     char text[512];
-    command_error_unknown(text, sizeof text, data, args);
-    client_reply_error(c, text);
+    size_t len = command_error_unknown(text, sizeof text, data, args);
+    client_reply_errorf(c, "%.*s", (int)len, text);
 }
 
 /* The checks that Redis makes before it runs a command. False: answered with an error. */
 static bool dispatch_check_slow(struct client *c, const struct command *cmd, bool unknown_sub,
                                 const char *data, const struct resp_args *args)
 {
-    char text[512];
+    char text[COMMAND_ERROR_MAX + 1];
     if (!cmd) {
         dispatch_unknown(c, data, args);
         return false;
     }
     if (unknown_sub) {
-        command_error_subcommand(text, sizeof text, cmd, data, args);
-        client_reply_error(c, text);
+        size_t len = command_error_subcommand(text, sizeof text, cmd, data, args);
+        client_reply_errorf(c, "%.*s", (int)len, text);
         return false;
     }
     if (!command_arity_ok(cmd, args->argc)) {
-        client_reply_errorf(c, "ERR wrong number of arguments for '%s' command", cmd->name);
+        text[command_error_arity(text, sizeof text - 1, cmd)] = '\0';
+        client_reply_error(c, text);
         return false;
     }
     if (!(c->flags & CLIENT_AUTHENTICATED) && !(cmd->flags & COMMAND_NOAUTH)) {
@@ -207,12 +208,48 @@ static inline const struct command *dispatch_lookup(struct worker *w, const char
             return w->last_command;
     }
     const struct command *cmd = command_lookup(w->commands, data, args, unknown_sub);
-    if (word && cmd && cmd->nsubcommands == 0) {
+    if (word && cmd && cmd->nsubcommands == 0 && !strchr(cmd->name, '|')) {
         w->last_name = word;
         w->last_name_len = name->len;
         w->last_command = cmd;
     }
     return cmd;
+}
+
+/* Has the request a key in a slot that is being migrated? */
+static bool dispatch_is_unsettled(struct worker *w, const struct command *cmd, const char *data,
+                                  const struct resp_args *args)
+{
+    if (cmd->kind != COMMAND_KEYED && cmd->kind != COMMAND_SPLIT)
+        return false;
+    if (!command_arity_ok(cmd, args->argc) || command_find_keys(cmd, data, args, &w->keys) < 0)
+        return false;
+    for (uint32_t i = 0; i < w->keys.count; i++) {
+        const struct resp_arg *key = &args->v[w->keys.v[i]];
+        if (w->unsettled[slot_of_key(data + key->off, key->len)] >= w->seconds)
+            return true;
+    }
+    return false;
+}
+
+/* Does something forbid to issue the request now, behind what the client has in flight? */
+static bool dispatch_must_wait(struct client *c, const struct command *cmd, const char *data,
+                               size_t len, const struct resp_args *args)
+{
+    struct worker *w = c->worker;
+    if (cmd && dispatch_is_paused(c, cmd)) {
+        c->flags |= CLIENT_PAUSED;
+        worker_watch_pause(w);
+        return true;
+    }
+    if (!c->head)
+        return false;
+    if (len >= REQUEST_BULK_MIN ||
+        (w->unsettled_until >= w->seconds && cmd && dispatch_is_unsettled(w, cmd, data, args))) {
+        c->flags |= CLIENT_BARRIER;
+        return true;
+    }
+    return false;
 }
 
 static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data, size_t len,
@@ -221,15 +258,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
     struct worker *w = c->worker;
     bool unknown_sub = false;
     const struct command *cmd = dispatch_lookup(w, data, len, args, &unknown_sub);
-    if (len >= REQUEST_BULK_MIN && c->head) {
-        c->flags |= CLIENT_BARRIER;
+    if (dispatch_must_wait(c, cmd, data, len, args))
         return false;
-    }
-    if (cmd && dispatch_is_paused(c, cmd)) {
-        c->flags |= CLIENT_PAUSED;
-        worker_watch_pause(w);
-        return false;
-    }
     c->calls++;
     counters_add(&w->counters, COUNTER_commands, 1);
     if (c->flags & CLIENT_REPLY_SKIP)

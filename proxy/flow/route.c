@@ -32,6 +32,8 @@
 #define ROUTE_QUICK_TRIES 5
 /* Pause before a refused request is tried again, µs. */
 #define ROUTE_PAUSE 10000
+/* A slot counts as being migrated for so long after the last refusal, seconds. */
+#define ROUTE_UNSETTLED 2
 
 #define ROUTE_MAYBE                                                                                \
     "ERR connection to the node was lost: the command may or may not have been executed"
@@ -384,6 +386,14 @@ static void route_on_moved(struct worker *w, struct request *r, const struct bac
     route_again(w, r, REQUEST_CAUSE_REDIRECTED);
 }
 
+/* ASK or TRYAGAIN: the slot is on its way to another node. */
+static void route_note_unsettled(struct worker *w, uint16_t slot)
+{
+    if (slot >= SLOT_COUNT)
+        return;
+    w->unsettled[slot] = w->unsettled_until = w->seconds + ROUTE_UNSETTLED;
+}
+
 static void route_on_ask(struct worker *w, struct request *r, const struct backend *b,
                          const char *line, size_t len)
 {
@@ -395,6 +405,7 @@ static void route_on_ask(struct worker *w, struct request *r, const struct backe
         return;
     }
     r->target = node;
+    route_note_unsettled(w, r->slot);
     route_again(w, r, REQUEST_CAUSE_REDIRECTED);
 }
 
@@ -462,6 +473,7 @@ void route_on_refusal(struct worker *w, struct request *r, const struct backend 
         route_on_ask(w, r, b, line, len);
     } else {
         counters_add(&w->counters, COUNTER_refusals, 1);
+        route_note_unsettled(w, r->slot);
         route_park(w, r, (enum request_cause)route_refusals[which].cause, ROUTE_PAUSE);
     }
 }

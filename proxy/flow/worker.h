@@ -62,6 +62,10 @@ struct worker {
     /* where slots are: stable node index by slot; a MOVED corrects it before the next topology */
     uint16_t slot_node[SLOT_COUNT];
     struct pool *pools[TOPOLOGY_MAX_NODES];
+    /* Slots that are being migrated: until when (in `seconds`) a client's requests to them go one
+     * at a time, because of two in flight the first may be refused and the second served. */
+    int64_t unsettled[SLOT_COUNT];
+    int64_t unsettled_until;     /* of all slots; 0: none */
     struct topology *topology;   /* one reference; NULL until the first one came */
     struct worker_shard *shards; /* in the order of their first slots */
     uint32_t nshards;
