@@ -28,6 +28,7 @@ struct server {
     struct topology *topology;            /* newest */
     ev_signal signals[5];
     ev_timer watchdog;
+    uint32_t serving; /* workers that have not drained */
     uint32_t running; /* workers that have not ended */
     bool stopping;
 };
@@ -149,6 +150,16 @@ static void server_write_pidfile(const struct config *config)
     fclose(file);
 }
 
+static void server_on_worker_drained(void *owner, void *arg)
+{
+    struct server *server = owner;
+    (void)arg;
+    if (--server->serving > 0)
+        return;
+    for (uint32_t i = 0; i < server->process.nworkers; i++)
+        worker_stop(server->process.workers[i]);
+}
+
 static void server_on_worker_end(void *owner, void *arg)
 {
     struct server *server = owner;
@@ -161,11 +172,12 @@ static void server_start_workers(struct server *server)
 {
     struct process *process = &server->process;
     uint32_t n = process->config->threads;
+    process->on_worker_drained = server_on_worker_drained;
     process->on_worker_end = server_on_worker_end;
     process->workers = memory_zalloc(n * sizeof *process->workers);
     for (uint32_t i = 0; i < n; i++)
         process->workers[i] = worker_new(process, i, process->config, server->commands);
-    process->nworkers = server->running = n;
+    process->nworkers = server->serving = server->running = n;
 }
 
 static bool server_start(struct server *server, struct config *config)
@@ -195,11 +207,24 @@ static bool server_start(struct server *server, struct config *config)
     return true;
 }
 
+static void server_free_workers(struct process *process)
+{
+    bool any = true;
+    for (uint32_t i = 0; i < process->nworkers; i++)
+        worker_wait(process->workers[i]);
+    while (any) {
+        any = false;
+        for (uint32_t i = 0; i < process->nworkers; i++)
+            any = mailbox_run(&process->workers[i]->mailbox) || any;
+    }
+    for (uint32_t i = 0; i < process->nworkers; i++)
+        worker_free(process->workers[i]);
+}
+
 static void server_finish(struct server *server)
 {
     struct process *process = &server->process;
-    for (uint32_t i = 0; i < process->nworkers; i++)
-        worker_join(process->workers[i]);
+    server_free_workers(process);
     mailbox_destroy(&process->mailbox);
     discovery_stop(process->discovery);
     topology_unref(server->topology);

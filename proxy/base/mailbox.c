@@ -11,8 +11,9 @@ struct mail {
     void *arg;
 };
 
-static void mailbox_run(struct mailbox *box)
+bool mailbox_run(struct mailbox *box)
 {
+    bool any = false;
     struct mail *stack = atomic_exchange_explicit(&box->head, NULL, memory_order_acquire);
     struct mail *order = NULL;
     while (stack) {
@@ -23,10 +24,12 @@ static void mailbox_run(struct mailbox *box)
     }
     while (order) {
         struct mail *mail = order;
+        any = true;
         order = mail->next;
         mail->fn(box->owner, mail->arg);
         free(mail);
     }
+    return any;
 }
 
 static void mailbox_on_wake(struct ev_loop *loop, ev_async *watcher, int events)

@@ -129,10 +129,11 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
         else
             worker_check_idle(w, c);
     }
-    if (w->draining && (!w->clients || w->now >= w->drain_until)) {
+    if (w->draining && !w->drained && (!w->clients || w->now >= w->drain_until)) {
         while (w->clients)
             client_close(w->clients);
-        w->stopping = true;
+        w->drained = true;
+        mailbox_post(&w->process->mailbox, w->process->on_worker_drained, w);
     }
 }
 
@@ -269,6 +270,18 @@ void worker_drain(struct worker *w, double seconds)
     worker_post(w, worker_take_drain, copy);
 }
 
+static void worker_take_stop(void *owner, void *arg)
+{
+    struct worker *w = owner;
+    (void)arg;
+    w->stopping = true;
+}
+
+void worker_stop(struct worker *w)
+{
+    worker_post(w, worker_take_stop, NULL);
+}
+
 /* --- life --- */
 
 static void worker_init_watchers(struct worker *w)
@@ -352,9 +365,13 @@ static void worker_free_parked(struct worker *w)
     }
 }
 
-void worker_join(struct worker *w)
+void worker_wait(struct worker *w)
 {
     pthread_join(w->thread, NULL);
+}
+
+void worker_free(struct worker *w)
+{
     mailbox_destroy(&w->mailbox);
     while (w->clients)
         client_close(w->clients);

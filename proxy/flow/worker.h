@@ -81,6 +81,7 @@ struct worker {
     struct client *closing; /* closed ones, freed at the end of the turn */
     struct backend *dead;   /* closed backends, freed at the end of the turn */
     bool draining;
+    bool drained;         /* on_worker_drained was posted */
     uint64_t drain_until; /* µs */
 
     struct mailbox mailbox;
@@ -119,15 +120,23 @@ struct process {
     _Atomic bool pause_all;       /* all commands, not only writes */
     _Atomic uint64_t rejected;    /* clients refused because of maxclients or protected mode */
     uint32_t max_clients;         /* what the limit on open files allows */
+    mailbox_fn on_worker_drained; /* posted to the mailbox by a worker without clients, once */
     mailbox_fn on_worker_end;     /* posted to the mailbox by a worker whose loop has ended */
 };
 
 struct worker *worker_new(struct process *process, uint32_t id, const struct config *config,
                           const struct command_table *commands);
 void worker_start(struct worker *w);
-/* From the main thread. Finish requests, then end; what is left after `seconds` is closed. */
+/* From the main thread. Finish requests; what is left after `seconds` is closed. Posts
+ * process->on_worker_drained when no client is left; the loop goes on, because other workers may
+ * still want answers from it. */
 void worker_drain(struct worker *w, double seconds);
-void worker_join(struct worker *w); /* waits for the thread; frees */
+/* From the main thread: end the loop. Posts process->on_worker_end. */
+void worker_stop(struct worker *w);
+/* After worker_stop. First wait for every worker's thread, then run their mailboxes until all are
+ * empty, then free them: they post to each other. */
+void worker_wait(struct worker *w);
+void worker_free(struct worker *w);
 
 /* From the main thread: hand over. */
 void worker_give_client(struct worker *w, int fd, bool unix_socket);

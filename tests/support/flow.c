@@ -112,7 +112,7 @@ void flow_stop(struct flow *f)
     flow_settle(f);
     mailbox_destroy(&f->process.mailbox);
     ck_assert_int_eq(pthread_create(&w->thread, NULL, flow_no_thread, NULL), 0);
-    worker_join(w);
+    worker_free(w);
     config_unref(f->config);
     free(f);
 }
