@@ -42,11 +42,6 @@ static uint16_t flow_port(int fd)
     return ntohs(addr.sin_port);
 }
 
-static void *flow_no_thread(void *arg)
-{
-    return arg;
-}
-
 struct flow *flow_start(const char *config)
 {
     struct flow *f = memory_zalloc(sizeof *f);
@@ -111,7 +106,6 @@ void flow_stop(struct flow *f)
     }
     flow_settle(f);
     mailbox_destroy(&f->process.mailbox);
-    ck_assert_int_eq(pthread_create(&w->thread, NULL, flow_no_thread, NULL), 0);
     worker_free(w);
     config_unref(f->config);
     free(f);
