@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* Words that are replaced: K any key, T a key with this command's hash tag, V value, I integer, N
- * small count, M member, S score, X stream id, P pattern, F float. ~ in front: the order of
- * elements is not defined. What depends on time or chance is left out. */
+ * small count, J number of keys, M member, S score, X stream id, P pattern, F float. ~ in front:
+ * the order of elements is not defined. What depends on time or chance is left out. */
 static const char *const templates[] = {
     /* strings */
     "SET K V",
@@ -99,7 +99,7 @@ static const char *const templates[] = {
     "LMOVE T T LEFT RIGHT",
     "LMOVE T T UP DOWN",
     "LMPOP 2 T T LEFT COUNT N",
-    "LMPOP I T T RIGHT",
+    "LMPOP J T T RIGHT",
     /* sets */
     "SADD K M M",
     "SADD K M",
@@ -118,7 +118,7 @@ static const char *const templates[] = {
     "SDIFFSTORE T T T",
     "SINTERCARD 2 T T",
     "SINTERCARD 2 T T LIMIT N",
-    "SINTERCARD I T T",
+    "SINTERCARD J T T",
     /* hashes */
     "HSET K M V",
     "HSET K M V M V",
@@ -171,7 +171,7 @@ static const char *const templates[] = {
     "ZUNIONSTORE T 2 T T WEIGHTS 2 3 AGGREGATE MAX",
     "ZINTERSTORE T 2 T T",
     "ZDIFFSTORE T 2 T T",
-    "ZUNIONSTORE T I T T",
+    "ZUNIONSTORE T J T T",
     "ZUNION 2 T T WITHSCORES",
     "ZINTER 2 T T WITHSCORES",
     "ZDIFF 2 T T",
@@ -227,7 +227,7 @@ static const char *const templates[] = {
     "EVAL return(redis.call('GET',KEYS[1])) 1 K",
     "EVAL return{KEYS[1],KEYS[2]} 2 T T",
     "EVAL return(1)+ 1 K",
-    "EVAL return(1) I K",
+    "EVAL return(1) J K",
     "EVAL_RO return(redis.call('TYPE',KEYS[1])) 1 K",
     "EVAL_RO return(redis.call('DEL',KEYS[1])) 1 K",
     "EVALSHA 0123456789012345678901234567890123456789 1 K",
@@ -290,6 +290,7 @@ static void add_word(struct request *r, const char *word, int tag)
     static const char *const integers[] = {
         "0", "1", "2", "-1", "-2", "3", "100", "-100", "x", "9223372036854775807", "1.5", ""};
     static const char *const patterns[] = {"*", "k*", "{t1}*", "nothing*", "k?", "[a-k]1*"};
+    static const char *const key_counts[] = {"0", "1", "2", "-1", "x", "1.5", "9999", ""};
     char text[64] = "";
     switch (word[1] ? 0 : word[0]) {
     case 'K':
@@ -306,6 +307,9 @@ static void add_word(struct request *r, const char *word, int tag)
         return;
     case 'I':
         strcpy(text, integers[chance(sizeof integers / sizeof *integers)]);
+        break;
+    case 'J': /* never so that a keyword is taken for a key: a cluster looks at slots first */
+        strcpy(text, key_counts[chance(sizeof key_counts / sizeof *key_counts)]);
         break;
     case 'N':
         sprintf(text, "%d", (int)chance(12));
@@ -345,8 +349,8 @@ static struct request make_request(void)
     /* Now and then too few or too many words, or another case. */
     if (chance(40) == 0 && r.argc > 1)
         free(r.argv[--r.argc]);
-    else if (chance(60) == 0)
-        add(&r, "more", 4);
+    else if (chance(60) == 0 && strncmp(t, "PFCOUNT", 7) != 0)
+        add_word(&r, "T", tag);
     if (chance(10) == 0)
         for (char *p = r.argv[0]; *p; p++)
             *p = (char)(chance(2) ? tolower(*p) : toupper(*p));
