@@ -185,6 +185,7 @@ void discovery_stop(struct discovery *d)
     resolver_stop(d->env.resolver);
     registry_free(d->env.registry);
     topology_unref(d->published);
+    topology_unref(d->merged);
     config_unref(d->config);
     free(d);
 }

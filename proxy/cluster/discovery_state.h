@@ -17,6 +17,8 @@ struct discovery {
     struct learning *learning;
     struct merge_map map;
     struct topology *published;
+    struct topology *merged; /* what the views came to last, as they say it; NULL: nothing */
+    uint64_t merged_views;   /* and which these were */
     uint64_t versions;
     uint32_t generation;
     struct endpoint *at[TOPOLOGY_MAX_NODES]; /* by index: where the node answers, NULL: nowhere */

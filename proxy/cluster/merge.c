@@ -293,24 +293,29 @@ static bool is_released(const struct merge *m, uint32_t slot, uint16_t to)
     return m->nviews * 2 > m->nmembers + m->nunheard && votes_for(m, slot, to) == m->nviews;
 }
 
+static void set_owner(struct merge_map *map, uint32_t slot, uint16_t owner, uint64_t epoch)
+{
+    map->settled = map->settled && map->owner[slot] == owner && map->epoch[slot] == epoch;
+    map->owner[slot] = owner;
+    map->epoch[slot] = epoch;
+}
+
 static void decide_slot(struct merge *m, uint32_t slot)
 {
     struct claim *best = &m->claims[slot];
-    uint16_t *owner = &m->map->owner[slot];
-    uint64_t *epoch = &m->map->epoch[slot];
+    const uint16_t *owner = &m->map->owner[slot];
+    const uint64_t *epoch = &m->map->epoch[slot];
 
     if (best->tie)
         settle_tie(m, slot);
     if (*owner == best->owner) {
         if (best->owner != NONE && (best->epoch > *epoch || m->members[*owner].own))
-            *epoch = best->epoch;
+            set_owner(m->map, slot, best->owner, best->epoch);
         return;
     }
     if (*owner == NONE || (best->owner != NONE && best->epoch >= *epoch) ||
-        is_released(m, slot, best->owner)) {
-        *owner = best->owner;
-        *epoch = best->epoch;
-    }
+        is_released(m, slot, best->owner))
+        set_owner(m->map, slot, best->owner, best->epoch);
 }
 
 /* --- the topology --- */
@@ -452,12 +457,8 @@ void topology_count(struct topology *t)
 {
     t->covered = 0;
     for (uint16_t i = 0; i < t->nnodes; i++)
-        t->nodes[i].slots = 0;
-    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
-        if (t->owner[slot] != NONE) {
-            t->nodes[t->owner[slot]].slots++;
-            t->covered += !(t->nodes[t->owner[slot]].flags & TOPOLOGY_FAIL);
-        }
+        if (!(t->nodes[i].flags & TOPOLOGY_FAIL))
+            t->covered += t->nodes[i].slots;
 }
 
 void merge_map_init(struct merge_map *map)
@@ -483,6 +484,7 @@ struct topology *topology_merge(const struct merge_input *input, struct merge_ma
         collect_members(m);
         count_unheard(m);
         collect_claims(m);
+        map->settled = m->nunheard == 0; /* they are forgotten after a time */
         for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
             decide_slot(m, slot);
         t = build(m);

@@ -14,6 +14,9 @@
 struct merge_map {
     uint16_t owner[SLOT_COUNT];
     uint64_t epoch[SLOT_COUNT];
+    /* The last merge changed nothing here and depended on no clock: the same views would come to
+     * the same again. */
+    bool settled;
 };
 
 struct merge_input {
@@ -34,7 +37,7 @@ void merge_map_init(struct merge_map *map);
  */
 struct topology *topology_merge(const struct merge_input *input, struct merge_map *map);
 
-/* Sets covered and every node's number of slots by owner[] and the nodes' flags. */
+/* Sets covered by the nodes' numbers of slots and their flags. */
 void topology_count(struct topology *t);
 
 #endif

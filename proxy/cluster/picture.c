@@ -60,16 +60,40 @@ static size_t collect_views(struct discovery *d, const struct view *views[MAX_VI
     return n;
 }
 
-static struct topology *copy_published(const struct discovery *d)
+static struct topology *copy(const struct topology *of)
 {
     struct topology *t;
 
-    if (!d->published || !(t = topology_new(d->published->nnodes)))
+    if (!of || !(t = topology_new(of->nnodes)))
         return NULL;
-    t->epoch = d->published->epoch;
-    memcpy(t->owner, d->published->owner, sizeof(t->owner));
-    memcpy(t->nodes, d->published->nodes, t->nnodes * sizeof(t->nodes[0]));
+    t->epoch = of->epoch;
+    t->covered = of->covered;
+    memcpy(t->owner, of->owner, sizeof(t->owner));
+    memcpy(t->nodes, of->nodes, t->nnodes * sizeof(t->nodes[0]));
     return t;
+}
+
+/* The same for the same views in whatever order. */
+static uint64_t digest_of_views(const struct view *const *views, size_t n)
+{
+    uint64_t digest = n;
+
+    for (size_t i = 0; i < n; i++)
+        digest += (views[i]->digest ^ views[i]->digest >> 29) * 0x9e3779b97f4a7c15ULL;
+    return digest;
+}
+
+/* topology_merge, which takes its time, unless the views say what they said the last time. */
+static struct topology *merge_views(struct discovery *d, const struct merge_input *input)
+{
+    uint64_t digest = digest_of_views(input->views, input->nviews);
+
+    if (!d->merged || !d->map.settled || digest != d->merged_views) {
+        topology_unref(d->merged);
+        d->merged = topology_merge(input, &d->map);
+        d->merged_views = digest;
+    }
+    return copy(d->merged);
 }
 
 /* Every address that any view has for a node of the topology is tried: a node that moved is found
@@ -194,9 +218,9 @@ struct topology *picture_make(struct discovery *d)
 
     input.ctx = d;
     input.nviews = collect_views(d, views);
-    t = topology_merge(&input, &d->map);
+    t = merge_views(d, &input);
     if (!t)
-        t = copy_published(d);
+        t = copy(d->published);
     if (!t) {
         endpoints_index(d);
         return NULL;

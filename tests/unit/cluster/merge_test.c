@@ -376,6 +376,25 @@ START_TEST(a_master_that_came_back_as_replica_is_one)
 }
 END_TEST
 
+/* Who sees that the views are the same may leave out the merge. */
+START_TEST(the_map_is_settled_when_the_same_views_would_give_the_same_again)
+{
+    ck_assert(hear("A*m@1=0-8191 Bm@2=8192-16383", "Am@1=0-8191 B*m@2=8192-16383", NULL));
+    ck_assert(!map.settled);
+    ck_assert(hear("A*m@1=0-8191 Bm@2=8192-16383", "Am@1=0-8191 B*m@2=8192-16383", NULL));
+    ck_assert(map.settled);
+    /* A is in no view: time alone makes it forgotten */
+    ck_assert(hear("B*m@2=8192-16383 Cm@0", NULL));
+    ck_assert(hear("B*m@2=8192-16383 Cm@0", NULL));
+    ck_assert(!map.settled);
+    strcpy(gone, "A");
+    ck_assert(hear("B*m@2=8192-16383 Cm@0", NULL));
+    ck_assert(hear("B*m@2=8192-16383 Cm@0", NULL));
+    ck_assert_int_eq(owner(0), '-');
+    ck_assert(map.settled);
+}
+END_TEST
+
 static Suite *merge_suite(void)
 {
     Suite *suite = suite_create("merge");
@@ -403,6 +422,7 @@ static Suite *merge_suite(void)
     tcase_add_test(tests, a_nodes_own_address_wins_then_the_majority_then_the_published_one);
     tcase_add_test(tests, a_node_that_does_not_know_its_address_is_where_others_say);
     tcase_add_test(tests, a_master_that_came_back_as_replica_is_one);
+    tcase_add_test(tests, the_map_is_settled_when_the_same_views_would_give_the_same_again);
     suite_add_tcase(suite, tests);
     return suite;
 }
