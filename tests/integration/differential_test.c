@@ -227,7 +227,7 @@ static const char *const templates[] = {
     "EVAL return(redis.call('GET',KEYS[1])) 1 K",
     "EVAL return{KEYS[1],KEYS[2]} 2 T T",
     "EVAL return(1)+ 1 K",
-    "EVAL return(1) J K",
+    "EVAL return(1) J T",
     "EVAL_RO return(redis.call('TYPE',KEYS[1])) 1 K",
     "EVAL_RO return(redis.call('DEL',KEYS[1])) 1 K",
     "EVALSHA 0123456789012345678901234567890123456789 1 K",
