@@ -210,7 +210,9 @@ const struct config_directive config_directives[] = {
              "that reads slowly is served slowly."},
     {.name = "client-output-limit", .section = LIMITS, .kind = CONFIG_SIZE,
      FIELD(client_output_limit), RANGE(1 * MB, 1024 * GB), .flags = CONFIG_RUNTIME,
-     .fallback = "256mb", .help = "Replies held for one client before it is closed."},
+     .fallback = "1gb",
+     .help = "Replies held for one client before it is closed; longer than the longest value that "
+             "slow clients read."},
     {.name = "max-waiting-requests", .section = LIMITS, .kind = CONFIG_INT,
      FIELD(max_waiting_requests), RANGE(0, 100000000), .flags = CONFIG_RUNTIME,
      .fallback = "100000",

@@ -20,6 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef SLOTWAY_JEMALLOC
+/* Memory that a burst needed goes back to the system within seconds (jemalloc(3)). */
+const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+#endif
+
 struct server {
     struct process process;
     struct ev_loop *loop;
@@ -103,11 +108,25 @@ static void server_on_signal(struct ev_loop *loop, ev_signal *watcher, int event
         server_stop(server, watcher->signum);
 }
 
+/* systemd is told that all is well only while every worker turns its loop. */
 static void server_on_watchdog(struct ev_loop *loop, ev_timer *watcher, int events)
 {
+    struct server *server = watcher->data;
+    uint64_t longest = (uint64_t)(2 * watcher->repeat * 1e6);
+    struct timespec now;
     (void)loop;
-    (void)watcher;
     (void)events;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    for (uint32_t i = 0; i < server->process.nworkers; i++) {
+        const struct worker *w = server->process.workers[i];
+        uint64_t seen = atomic_load_explicit(&w->heartbeat, memory_order_relaxed);
+        if (seen + longest < now_us) {
+            log_limited(LOG_LEVEL_WARNING, "Worker %u has been stuck for %llu ms", i,
+                        (unsigned long long)(now_us - seen) / 1000);
+            return;
+        }
+    }
     sd_notify(0, "WATCHDOG=1");
 }
 
@@ -122,6 +141,7 @@ static void server_watch(struct server *server)
     }
     if (sd_watchdog_enabled(0, &watchdog) > 0) {
         ev_timer_init(&server->watchdog, server_on_watchdog, 0., (double)watchdog / 2e6);
+        server->watchdog.data = server;
         ev_timer_start(server->loop, &server->watchdog);
     }
 }

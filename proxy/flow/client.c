@@ -40,7 +40,9 @@ void client_open(struct worker *w, int fd, bool unix_socket)
     c->flags = (*w->config->requirepass ? 0 : CLIENT_AUTHENTICATED) |
                (unix_socket ? CLIENT_UNIX : 0) | (w->draining ? CLIENT_CLOSING : 0);
     c->estimate[0] = CLIENT_WRITE_ESTIMATE;
-    c->estimate[1] = (uint32_t)w->config->client_output_window;
+    c->estimate[1] = (uint32_t)(w->config->client_output_window < UINT32_MAX
+                                    ? w->config->client_output_window
+                                    : UINT32_MAX);
     c->created = c->active = w->seconds;
     c->next = w->clients;
     if (c->next)

@@ -121,6 +121,7 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
     (void)events;
     struct worker *w = watcher->data;
     struct client *next;
+    atomic_store_explicit(&w->heartbeat, w->now, memory_order_relaxed);
     pool_check(w);
     for (struct client *c = w->clients; c; c = next) {
         next = c->next;
@@ -311,6 +312,7 @@ struct worker *worker_new(struct process *process, uint32_t id, const struct con
     w->id = id;
     w->now = worker_clock();
     w->seconds = (int64_t)(w->now / 1000000);
+    atomic_init(&w->heartbeat, w->now);
     w->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
     if (!w->loop) {
         log_warning("Can't create an event loop: too many open files?");

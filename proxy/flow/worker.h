@@ -102,7 +102,8 @@ struct worker {
     uint32_t id;
     pthread_t thread;
     struct process *process;
-    _Atomic uint32_t load; /* clients handed to it by the main thread and not yet closed */
+    _Atomic uint64_t heartbeat; /* µs: the thread was seen turning its loop */
+    _Atomic uint32_t load;      /* clients handed to it by the main thread and not yet closed */
 };
 
 /* What all threads share. */
