@@ -32,12 +32,38 @@ static void learn(void)
     flow_expect(f, c, ":1\r\n");
 }
 
-START_TEST(a_script_that_passed_is_loaded_where_it_is_unknown)
+/* Before the first EVALSHA on a connection, so that nothing pipelined behind it overtakes it. */
+START_TEST(a_known_script_is_loaded_before_its_first_use_on_a_connection)
+{
+    learn();
+    flow_send(f, c, "EVALSHA " SHA " 1 b", "GET b", "EVALSHA " SHA " 1 b");
+    flow_node_serves(f, NODE_A, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
+    flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", ":1\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+b\r\n");
+    flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", ":2\r\n");
+    flow_expect(f, c, ":1\r\n+b\r\n:2\r\n");
+    flow_node_cuts(f, NODE_A);
+    flow_send(f, c, "EVALSHA " SHA " 1 b");
+    flow_node_serves(f, NODE_A, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
+    flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", ":3\r\n");
+    flow_expect(f, c, ":3\r\n");
+}
+END_TEST
+
+static void use_once(void)
 {
     learn();
     flow_send(f, c, "EVALSHA " SHA " 1 b");
-    flow_node_gets(f, NODE_A, "EVALSHA " SHA " 1 b");
-    flow_answer(f, NODE_A, NOSCRIPT);
+    flow_node_serves(f, NODE_A, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
+    flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", ":1\r\n");
+    flow_expect(f, c, ":1\r\n");
+}
+
+START_TEST(a_script_that_a_node_forgot_is_loaded_again)
+{
+    use_once();
+    flow_send(f, c, "EVALSHA " SHA " 1 b");
+    flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", NOSCRIPT);
     flow_send(f, c, "GET b");
     flow_node_serves(f, NODE_A, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
     flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", ":1\r\n");
@@ -54,7 +80,6 @@ START_TEST(script_load_teaches_and_script_flush_forgets)
         flow_node_serves(f, (enum flow_node)node, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
     flow_expect(f, c, "$40\r\n" SHA "\r\n");
     flow_send(f, c, "EVALSHA " SHA " 1 b");
-    flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", NOSCRIPT);
     flow_node_serves(f, NODE_A, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
     flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", ":1\r\n");
     flow_expect(f, c, ":1\r\n");
@@ -89,10 +114,11 @@ END_TEST
 /* The node that an ASK named is the one that gets the script. */
 START_TEST(a_script_is_loaded_where_an_ask_led)
 {
-    learn();
+    use_once();
     flow_send(f, c, "EVALSHA " SHA " 1 b");
     flow_node_gets(f, NODE_A, "EVALSHA " SHA " 1 b");
     flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_C);
+    flow_node_serves(f, NODE_C, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
     flow_node_serves(f, NODE_C, "ASKING", "+OK\r\n");
     flow_node_serves(f, NODE_C, "EVALSHA " SHA " 1 b", NOSCRIPT);
     flow_node_serves(f, NODE_C, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
@@ -104,14 +130,16 @@ END_TEST
 
 START_TEST(a_script_is_loaded_again_where_it_was_moved_to)
 {
-    learn();
+    use_once();
     flow_send(f, c, "EVALSHA " SHA " 1 b");
     flow_node_serves(f, NODE_A, "EVALSHA " SHA " 1 b", NOSCRIPT);
     flow_node_serves(f, NODE_A, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
     flow_node_gets(f, NODE_A, "EVALSHA " SHA " 1 b");
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_C);
+    flow_node_serves(f, NODE_C, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
     flow_node_serves(f, NODE_C, "EVALSHA " SHA " 1 b", NOSCRIPT);
     flow_node_serves(f, NODE_C, "SCRIPT LOAD " BODY, "$40\r\n" SHA "\r\n");
+    flow_node_serves(f, NODE_C, "ASKING", "+OK\r\n"); /* which does no harm here */
     flow_node_serves(f, NODE_C, "EVALSHA " SHA " 1 b", ":1\r\n");
     flow_expect(f, c, ":1\r\n");
 }
@@ -123,7 +151,8 @@ static Suite *script_suite(void)
     TCase *t = tcase_create("script");
     tcase_add_checked_fixture(t, begin, end);
     tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_script_that_passed_is_loaded_where_it_is_unknown);
+    tcase_add_test(t, a_known_script_is_loaded_before_its_first_use_on_a_connection);
+    tcase_add_test(t, a_script_that_a_node_forgot_is_loaded_again);
     tcase_add_test(t, script_load_teaches_and_script_flush_forgets);
     tcase_add_test(t, an_unknown_script_is_the_clients_error);
     tcase_add_test(t, a_script_without_keys_goes_to_any_master);

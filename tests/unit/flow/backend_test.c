@@ -1,0 +1,324 @@
+/* backend_test: pairing of replies, handshake, and what closes a connection to a node. */
+#include "base/memory.h"
+#include "flow/backend.h"
+#include "support/flow.h"
+#include "support/unit.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAYBE                                                                                      \
+    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
+
+static struct flow *f;
+static int c;
+
+static void begin_with(const char *config)
+{
+    f = flow_start(config);
+    c = flow_client(f);
+}
+
+static void begin(void)
+{
+    begin_with(NULL);
+}
+
+static void end(void)
+{
+    close(c);
+    flow_stop(f);
+}
+
+/* --- replies --- */
+
+START_TEST(replies_of_many_clients_pair_with_their_requests)
+{
+    int others[5];
+    for (int i = 0; i < 5; i++) {
+        char command[16];
+        others[i] = flow_client(f);
+        snprintf(command, sizeof command, "GET {b}%d", i);
+        flow_send(f, others[i], command);
+        flow_node_gets(f, NODE_A, command);
+    }
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
+    flow_answer(f, NODE_A, "$1\r\n0\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n");
+    for (int i = 0; i < 5; i++) {
+        char want[16];
+        snprintf(want, sizeof want, "$1\r\n%d\r\n", i);
+        flow_expect(f, others[i], want);
+        close(others[i]);
+    }
+}
+END_TEST
+
+START_TEST(replies_of_every_shape_pass_in_pieces_of_every_size)
+{
+    static const char *const replies[] = {
+        "+OK\r\n",
+        "-ERR an error of the command's own\r\n",
+        ":-12345678901\r\n",
+        "$-1\r\n",
+        "*-1\r\n",
+        "$0\r\n\r\n",
+        "*0\r\n",
+        "$7\r\nwith\r\nx\r\n",
+        "*3\r\n:1\r\n*2\r\n$1\r\na\r\n*1\r\n+x\r\n$-1\r\n",
+        "%1\r\n+key\r\n,1.5\r\n",
+        "~2\r\n#t\r\n_\r\n",
+        "=8\r\ntxt:some\r\n",
+        "(12345678901234567890\r\n",
+    };
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        size_t n = strlen(replies[i]);
+        for (size_t piece = 1; piece <= n; piece += piece < 4 ? 1 : 7) {
+            flow_send(f, c, "LRANGE b 0 1");
+            flow_node_gets(f, NODE_A, "LRANGE b 0 1");
+            for (size_t at = 0; at < n; at += piece)
+                flow_answer_bytes(f, NODE_A, replies[i] + at, n - at < piece ? n - at : piece);
+            flow_expect(f, c, replies[i]);
+        }
+    }
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_garbage), 0);
+}
+END_TEST
+
+START_TEST(a_long_reply_is_whole_and_costs_no_memory)
+{
+    size_t len = 20000000;
+    char *value = flow_pattern(len);
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "$20000000\r\n");
+    flow_expect_nothing(f, c);
+    size_t most = 0;
+    for (size_t at = 0; at < len; at += 500000) {
+        flow_answer_bytes(f, NODE_A, value + at, 500000);
+        char *got = memory_alloc(600000), *p = got;
+        ssize_t n;
+        while ((n = read(c, p, (size_t)(got + 600000 - p))) > 0) {
+            p += n;
+            flow_settle(f);
+        }
+        size_t skip = at ? 0 : 11;
+        ck_assert_uint_eq((size_t)(p - got), 500000 + skip);
+        ck_assert_int_eq(memcmp(got + skip, value + at, 500000), 0);
+        free(got);
+        if (f->w->chunks.bytes > most)
+            most = f->w->chunks.bytes;
+    }
+    flow_answer(f, NODE_A, "\r\n");
+    flow_expect(f, c, "\r\n");
+    ck_assert_uint_lt(most, 2000000);
+    free(value);
+}
+END_TEST
+
+/* --- garbage --- */
+
+/* What no node may say: the connection is closed, a read is asked again, a write fails. */
+START_TEST(garbage_closes_the_connection)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } garbage[] = {
+        {"$-77\r\n", 6},
+        {"?what\r\n", 7},
+        {"HTTP/1.1 400\r\n", 14},
+        {"$3\r\nabcXX\r\n", 11},
+        {"*-5\r\n", 5},
+        {":12x\r\n", 6},
+        {"$999999999999999999999\r\n", 24},
+        {"\0\0\0\0", 4},
+        {"$ 3\r\n", 5},
+        {"*1x\r\n", 5},
+        {"*1\r\n$-9\r\n", 9},
+        {"$+3\r\nabc\r\n", 11},
+        {"\r\n", 2},
+    };
+    for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
+        uint64_t before = flow_count(f, COUNTER_backends_garbage);
+        flow_send(f, c, "GET b");
+        flow_node_gets(f, NODE_A, "GET b");
+        flow_answer_bytes(f, NODE_A, garbage[i].bytes, garbage[i].len);
+        ck_assert_msg(flow_count(f, COUNTER_backends_garbage) == before + 1,
+                      "garbage %zu was not noticed", i);
+        flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+        flow_expect(f, c, "+1\r\n");
+        flow_send(f, c, "INCR b");
+        flow_node_gets(f, NODE_A, "INCR b");
+        flow_answer_bytes(f, NODE_A, garbage[i].bytes, garbage[i].len);
+        flow_expect(f, c, MAYBE);
+    }
+}
+END_TEST
+
+START_TEST(a_reply_that_nothing_asked_for_closes_the_connection)
+{
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "+1\r\n+unasked\r\n");
+    flow_expect(f, c, "+1\r\n");
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "+2\r\n");
+    flow_expect(f, c, "+2\r\n");
+    flow_answer(f, NODE_A, "+late\r\n");
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_garbage), 2);
+}
+END_TEST
+
+START_TEST(a_reply_to_a_request_that_has_not_left_in_full_closes_the_connection)
+{
+    size_t len = 16000000;
+    char *value = flow_pattern(len), *request = memory_alloc(len + 100);
+    size_t n = (size_t)sprintf(request, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$%zu\r\n%s\r\n", len, value);
+    for (size_t sent = 0; sent < n;) {
+        ssize_t more = write(c, request + sent, n - sent);
+        sent += more > 0 ? (size_t)more : 0;
+        flow_turn(f);
+    }
+    for (int i = 0; i < 20; i++)
+        flow_turn(f);
+    /* A node that does not read what it was sent. */
+    int node = accept(f->nodes[NODE_A].listener, NULL, NULL);
+    ck_assert_int_ge(node, 0);
+    flow_turn(f);
+    ck_assert_int_eq(write(node, "+OK\r\n", 5), 5);
+    flow_expect(f, c, MAYBE);
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_garbage), 1);
+    close(node);
+    free(value);
+    free(request);
+}
+END_TEST
+
+/* --- handshake --- */
+
+START_TEST(a_connection_logs_in_before_anything_else)
+{
+    end();
+    begin_with("auth-password secret\n");
+    flow_send(f, c, "GET b", "SET b 1");
+    flow_node_gets(f, NODE_A, "AUTH secret");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_expect(f, c, "+1\r\n+OK\r\n");
+    end();
+    begin_with("auth-user joe\nauth-password secret\nread-from replica\n");
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, REPLICA_A, "AUTH joe secret", "+OK\r\n");
+    flow_node_serves(f, REPLICA_A, "READONLY", "+OK\r\n");
+    flow_node_serves(f, REPLICA_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
+START_TEST(a_refused_login_is_tried_again_and_the_request_waits)
+{
+    end();
+    begin_with("auth-password secret\n");
+    flow_send(f, c, "INCR b");
+    flow_node_serves(f, NODE_A, "AUTH secret", "-WRONGPASS no\r\n");
+    flow_expect_nothing(f, c);
+    flow_node_serves(f, NODE_A, "AUTH secret", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "INCR b", ":1\r\n");
+    flow_expect(f, c, ":1\r\n");
+}
+END_TEST
+
+START_TEST(a_connection_cut_in_the_handshake_has_sent_no_request)
+{
+    end();
+    begin_with("auth-password secret\n");
+    flow_send(f, c, "INCR b");
+    flow_node_gets(f, NODE_A, "AUTH secret");
+    flow_node_cuts(f, NODE_A);
+    flow_node_serves(f, NODE_A, "AUTH secret", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "INCR b", ":1\r\n");
+    flow_expect(f, c, ":1\r\n");
+}
+END_TEST
+
+/* --- silence --- */
+
+START_TEST(a_silent_node_is_disconnected_after_backend_timeout)
+{
+    end();
+    begin_with("backend-timeout 50\n");
+    flow_send(f, c, "INCR b", "GET b");
+    flow_node_gets(f, NODE_A, "INCR b");
+    flow_expect(f, c, MAYBE);
+    flow_node_gets(f, NODE_A, "GET b"); /* on the first connection */
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
+START_TEST(an_idle_connection_is_not_silent)
+{
+    end();
+    begin_with("backend-timeout 50\n");
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+    uint64_t end_at = f->w->now + 300000;
+    while (f->w->now < end_at)
+        flow_settle(f), usleep(1000);
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_expect_nothing(f, c);
+    flow_answer(f, NODE_A, "+2\r\n");
+    flow_expect(f, c, "+2\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_failed), 0);
+}
+END_TEST
+
+START_TEST(several_connections_keep_each_clients_order)
+{
+    end();
+    begin_with("connections-per-node 64\n");
+    for (int i = 0; i < 5; i++) {
+        int other = flow_client(f);
+        flow_send(f, other, "SET b 1", "SET b 2");
+        flow_node_gets(f, NODE_A, "SET b 1");
+        struct flow_link *first = f->nodes[NODE_A].last;
+        flow_node_gets(f, NODE_A, "SET b 2");
+        ck_assert_ptr_eq(first, f->nodes[NODE_A].last);
+        flow_answer(f, NODE_A, "+1\r\n+2\r\n");
+        flow_expect(f, other, "+1\r\n+2\r\n");
+        close(other);
+    }
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 5);
+}
+END_TEST
+
+static Suite *backend_suite(void)
+{
+    Suite *suite = suite_create("backend");
+    TCase *t = tcase_create("backend");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, replies_of_many_clients_pair_with_their_requests);
+    tcase_add_test(t, replies_of_every_shape_pass_in_pieces_of_every_size);
+    tcase_add_test(t, a_long_reply_is_whole_and_costs_no_memory);
+    tcase_add_test(t, garbage_closes_the_connection);
+    tcase_add_test(t, a_reply_that_nothing_asked_for_closes_the_connection);
+    tcase_add_test(t, a_reply_to_a_request_that_has_not_left_in_full_closes_the_connection);
+    tcase_add_test(t, a_connection_logs_in_before_anything_else);
+    tcase_add_test(t, a_refused_login_is_tried_again_and_the_request_waits);
+    tcase_add_test(t, a_connection_cut_in_the_handshake_has_sent_no_request);
+    tcase_add_test(t, a_silent_node_is_disconnected_after_backend_timeout);
+    tcase_add_test(t, an_idle_connection_is_not_silent);
+    tcase_add_test(t, several_connections_keep_each_clients_order);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(backend_suite)

@@ -1,0 +1,165 @@
+/* dispatch_test: what becomes of a request before any node sees it: checks, kinds, CLIENT PAUSE. */
+#include "flow/dispatch.h"
+#include "support/flow.h"
+#include "support/unit.h"
+#include <unistd.h>
+
+static struct flow *f;
+static int c;
+
+static void begin_with(const char *config)
+{
+    f = flow_start(config);
+    c = flow_client(f);
+}
+
+static void begin(void)
+{
+    begin_with(NULL);
+}
+
+static void end(void)
+{
+    close(c);
+    flow_stop(f);
+}
+
+START_TEST(unknown_commands_and_wrong_arity_get_the_errors_of_redis)
+{
+    flow_send(f, c, "NOSUCH a b", "GET", "GET b c", "MSET b 1 c", "CLIENT NOSUCH");
+    flow_expect(f, c,
+                "-ERR unknown command 'NOSUCH', with args beginning with: 'a' 'b' \r\n"
+                "-ERR wrong number of arguments for 'get' command\r\n"
+                "-ERR wrong number of arguments for 'get' command\r\n"
+                "-ERR wrong number of arguments for 'mset' command\r\n"
+                "-ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.\r\n");
+    flow_node_gets_nothing(f, NODE_A);
+}
+END_TEST
+
+START_TEST(names_are_known_in_any_case_and_pass_as_they_came)
+{
+    flow_send(f, c, "gEt b");
+    flow_node_serves(f, NODE_A, "gEt b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
+START_TEST(inline_commands_travel_as_arrays)
+{
+    flow_send_raw(f, c, "  set b \"a b\\x41\"\r\nget 'b'\n", 28);
+    flow_node_serves(f, NODE_A, "set b a bA", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "get b", "+1\r\n");
+    flow_expect(f, c, "+OK\r\n+1\r\n");
+}
+END_TEST
+
+START_TEST(keys_with_a_hash_tag_go_to_the_tags_slot)
+{
+    flow_send(f, c, "SET {b}c 1", "SET {c}b 1", "SET {}b 1");
+    flow_node_serves(f, NODE_A, "SET {b}c 1", "+1\r\n");
+    flow_node_serves(f, NODE_B, "SET {c}b 1", "+2\r\n");
+    flow_node_serves(f, NODE_B, "SET {}b 1", "+3\r\n"); /* an empty tag is none: slot 6680 */
+    flow_expect(f, c, "+1\r\n+2\r\n+3\r\n");
+}
+END_TEST
+
+START_TEST(a_password_is_asked_for_first)
+{
+    end();
+    begin_with("requirepass secret\n");
+    flow_send(f, c, "GET b", "NOSUCH", "AUTH wrong", "AUTH secret", "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c,
+                "-NOAUTH Authentication required.\r\n"
+                "-ERR unknown command 'NOSUCH', with args beginning with: \r\n"
+                "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+                "+OK\r\n+1\r\n");
+}
+END_TEST
+
+START_TEST(dangerous_commands_are_refused_unless_admin_is_allowed)
+{
+    flow_send(f, c, "SHUTDOWN");
+    flow_expect(f, c,
+                "-ERR 'shutdown' would reach one node of the cluster only; send it to the node "
+                "itself, or set allow-admin yes in slotway\r\n");
+    end();
+    begin_with("allow-admin yes\n");
+    flow_send(f, c, "SHUTDOWN");
+    flow_settle(f);
+    ck_assert_uint_eq(
+        flow_node_links(f, NODE_A) + flow_node_links(f, NODE_B) + flow_node_links(f, NODE_C), 1);
+}
+END_TEST
+
+START_TEST(commands_that_hold_state_never_reach_a_shared_connection)
+{
+    static const char *const commands[] = {"MULTI",   "SUBSCRIBE x", "PSUBSCRIBE x",
+                                           "MONITOR", "WATCH b",     "BLPOP b 0",
+                                           "EXEC",    "DISCARD",     "SSUBSCRIBE x"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        char got[200] = "";
+        flow_send(f, c, commands[i]);
+        flow_settle(f);
+        ck_assert_int_gt(read(c, got, sizeof got - 1), 0);
+        ck_assert_msg(got[0] == '-', "%s got %s", commands[i], got);
+        for (int node = 0; node < 3; node++)
+            flow_node_gets_nothing(f, (enum flow_node)node);
+    }
+    flow_send(f, c, "XREAD BLOCK 0 STREAMS b 0", "XREAD STREAMS b 0");
+    flow_node_serves(f, NODE_A, "XREAD STREAMS b 0", "*-1\r\n");
+    flow_expect(f, c, "-ERR 'xread' that blocks is not supported by slotway yet\r\n*-1\r\n");
+}
+END_TEST
+
+START_TEST(client_pause_holds_writes_back_until_it_is_over)
+{
+    int other = flow_client(f);
+    flow_send(f, c, "CLIENT PAUSE 100 WRITE");
+    flow_expect(f, c, "+OK\r\n");
+    flow_send(f, other, "GET b", "SET b 1", "PING");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, other, "+1\r\n");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_expect(f, other, "+OK\r\n+PONG\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(client_unpause_ends_a_pause)
+{
+    int other = flow_client(f);
+    flow_send(f, c, "CLIENT PAUSE 100000");
+    flow_expect(f, c, "+OK\r\n");
+    flow_send(f, other, "GET b");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_send(f, c, "CLIENT UNPAUSE");
+    flow_expect(f, c, "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, other, "+1\r\n");
+    close(other);
+}
+END_TEST
+
+static Suite *dispatch_suite(void)
+{
+    Suite *suite = suite_create("dispatch");
+    TCase *t = tcase_create("dispatch");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, unknown_commands_and_wrong_arity_get_the_errors_of_redis);
+    tcase_add_test(t, names_are_known_in_any_case_and_pass_as_they_came);
+    tcase_add_test(t, inline_commands_travel_as_arrays);
+    tcase_add_test(t, keys_with_a_hash_tag_go_to_the_tags_slot);
+    tcase_add_test(t, a_password_is_asked_for_first);
+    tcase_add_test(t, dangerous_commands_are_refused_unless_admin_is_allowed);
+    tcase_add_test(t, commands_that_hold_state_never_reach_a_shared_connection);
+    tcase_add_test(t, client_pause_holds_writes_back_until_it_is_over);
+    tcase_add_test(t, client_unpause_ends_a_pause);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(dispatch_suite)
