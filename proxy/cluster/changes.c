@@ -22,6 +22,7 @@ static const struct flag_text flag_texts[] = {
      LOG_LEVEL_NOTICE},
     {TOPOLOGY_SILENT, "does not answer", "answers again", LOG_LEVEL_NOTICE},
     {TOPOLOGY_LOADING, "is loading its data", "has loaded its data", LOG_LEVEL_NOTICE},
+    {TOPOLOGY_BUSY, "is busy with a script", "is no longer busy with a script", LOG_LEVEL_NOTICE},
     {TOPOLOGY_PFAIL, "is suspected by other nodes", "is no longer suspected", LOG_LEVEL_VERBOSE},
     {TOPOLOGY_LAGGING, "is too far behind its master for reads", "is up to date with its master",
      LOG_LEVEL_VERBOSE},

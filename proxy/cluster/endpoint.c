@@ -46,7 +46,8 @@ static void forget_answers(struct endpoint *e)
     view_free(e->view);
     e->view = NULL;
     e->node = TOPOLOGY_NO_NODE;
-    e->asking = e->again = e->answered = e->info_known = e->loading = false;
+    e->asking = e->again = e->answered = e->info_known = false;
+    e->loading = e->busy = false;
     e->software_known = e->commands_asked = false;
     e->nsamples = 0;
     e->run_id[0] = e->version[0] = e->software[0] = '\0';
@@ -107,12 +108,14 @@ static void complain(struct endpoint *e, const char *what, const char *text)
 static void on_refusal(struct endpoint *e, const redisReply *reply, const char *what)
 {
     bool loading = strncmp(reply->str, "LOADING", 7) == 0;
+    bool busy = strncmp(reply->str, "BUSY", 4) == 0;
 
-    if (loading != e->loading) {
+    if (loading != e->loading || busy != e->busy) {
         e->loading = loading;
+        e->busy = busy;
         e->env->on_change(e->env->ctx);
     }
-    if (!loading)
+    if (!loading && !busy)
         complain(e, what, reply->str);
 }
 
@@ -129,13 +132,13 @@ static void number_nodes(struct view *view, struct registry *registry, double no
 
 static void take_view(struct endpoint *e, struct view *view, double now)
 {
-    bool same = e->view && e->view->digest == view->digest && !e->loading;
+    bool same = e->view && e->view->digest == view->digest && !e->loading && !e->busy;
 
     number_nodes(view, e->env->registry, now);
     view_free(e->view);
     e->view = view;
     e->view_at = now;
-    e->loading = false;
+    e->loading = e->busy = false;
     e->trouble[0] = '\0';
     e->node = view->nodes[view->myself].index;
     if (!same)

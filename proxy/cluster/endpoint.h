@@ -65,6 +65,7 @@ struct endpoint {
     double view_at;
     uint16_t node; /* registry index of the node that is there; TOPOLOGY_NO_NODE: unknown */
     bool loading;
+    bool busy;       /* it answers, but nothing else than that a script runs */
     bool info_known; /* INFO replication was understood on this connection */
     bool link_up;    /* replica: connected to its master, not in a full sync */
     int64_t offset;  /* replication offset */

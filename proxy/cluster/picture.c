@@ -176,7 +176,7 @@ static void decorate_node(struct discovery *d, struct topology *t, struct topolo
                           double now)
 {
     const struct endpoint *e = place_node(d, node);
-    const uint32_t ours = TOPOLOGY_SILENT | TOPOLOGY_LAGGING | TOPOLOGY_LOADING;
+    const uint32_t ours = TOPOLOGY_SILENT | TOPOLOGY_LAGGING | TOPOLOGY_LOADING | TOPOLOGY_BUSY;
     bool here = e && e->node == node->index;
 
     node->flags &= ~ours;
@@ -192,6 +192,8 @@ static void decorate_node(struct discovery *d, struct topology *t, struct topolo
         node->flags ^= TOPOLOGY_FAIL | TOPOLOGY_PFAIL;
     if (e && e->loading)
         node->flags |= TOPOLOGY_LOADING;
+    if (e && e->busy)
+        node->flags |= TOPOLOGY_BUSY;
     if (node->flags & TOPOLOGY_REPLICA && (!here || is_lagging(d, t, node, e, now)))
         node->flags |= TOPOLOGY_LAGGING;
 }

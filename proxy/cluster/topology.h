@@ -21,6 +21,7 @@
 #define TOPOLOGY_SILENT  (1u << 4) /* does not answer slotway's own probes */
 #define TOPOLOGY_LAGGING (1u << 5) /* replica: link down or behind by more than replica-max-lag */
 #define TOPOLOGY_LOADING (1u << 6)
+#define TOPOLOGY_BUSY    (1u << 7) /* alive, but a script keeps it from anything else (-BUSY) */
 
 struct topology_node {
     char id[TOPOLOGY_ID_LEN + 1];

@@ -131,7 +131,7 @@ static const struct {
 } proxy_node_flags[] = {
     {TOPOLOGY_MASTER, "master"},   {TOPOLOGY_REPLICA, "replica"}, {TOPOLOGY_FAIL, "fail"},
     {TOPOLOGY_PFAIL, "fail?"},     {TOPOLOGY_SILENT, "silent"},   {TOPOLOGY_LAGGING, "lagging"},
-    {TOPOLOGY_LOADING, "loading"},
+    {TOPOLOGY_LOADING, "loading"}, {TOPOLOGY_BUSY, "busy"},
 };
 
 static void proxy_print_node(const struct topology *t, const struct topology_node *node,

@@ -113,6 +113,19 @@ void pool_update(struct worker *w, const struct topology *t)
     }
 }
 
+/* Does it owe replies for so long that something is wrong with this connection or its node? A node
+ * that says of itself that it is busy with a script owes them rightly; to learn whether it does,
+ * discovery is asked in time. */
+static bool pool_is_overdue(const struct pool *pool, const struct backend *b)
+{
+    uint64_t limit = pool->worker->config->backend_timeout * 1000ull;
+    uint64_t silent = pool->worker->now - b->heard;
+    if (limit == 0 || silent <= limit / 2 || (pool->flags & TOPOLOGY_BUSY))
+        return false;
+    worker_hint(pool->worker);
+    return silent > limit;
+}
+
 /* Why this connection can not stay, NULL: it can. */
 static const char *pool_complaint(const struct pool *pool, const struct backend *b)
 {
@@ -124,9 +137,7 @@ static const char *pool_complaint(const struct pool *pool, const struct backend 
         return NULL;
     if (pool->demoted && b->kind != POOL_REPLICA && now - pool->demoted > POOL_DEMOTED_GRACE)
         return "the node has lost its slots and owes replies";
-    if (config->backend_timeout && now - b->heard > config->backend_timeout * 1000ull)
-        return "backend-timeout";
-    return NULL;
+    return pool_is_overdue(pool, b) ? "backend-timeout" : NULL;
 }
 
 static void pool_check_one(struct pool *pool)

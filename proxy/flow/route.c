@@ -76,7 +76,8 @@ static bool route_is_fit(const struct worker *w, uint16_t node)
 {
     const struct pool *pool = w->pools[node];
     return pool &&
-           !(pool->flags & (POOL_UNFIT | TOPOLOGY_LAGGING | TOPOLOGY_LOADING | TOPOLOGY_PFAIL));
+           !(pool->flags & (POOL_UNFIT | TOPOLOGY_LAGGING | TOPOLOGY_LOADING | TOPOLOGY_BUSY |
+                            TOPOLOGY_PFAIL));
 }
 
 /* A replica that may serve r, NULL: none; then the master does. One client keeps to one replica, so
