@@ -63,7 +63,9 @@ double test_slack(void)
 
 void report_figure(const char *what, double value, double promise, const char *unit)
 {
-    if (promise < 0) {
+    /* Sanitizers keep freed memory for a while: their builds say nothing about it. */
+    bool memory_is_told = strcmp(unit, "MiB") != 0 || test_slack() == 1;
+    if (promise < 0 || !memory_is_told) {
         printf("  %s: %.1f %s\n", what, value, unit);
         fflush(stdout);
         return;
