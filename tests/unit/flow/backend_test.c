@@ -36,7 +36,7 @@ START_TEST(replies_of_many_clients_pair_with_their_requests)
 {
     int others[5];
     for (int i = 0; i < 5; i++) {
-        char command[16];
+        char command[32];
         others[i] = flow_client(f);
         snprintf(command, sizeof command, "GET {b}%d", i);
         flow_send(f, others[i], command);
@@ -45,7 +45,7 @@ START_TEST(replies_of_many_clients_pair_with_their_requests)
     ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
     flow_answer(f, NODE_A, "$1\r\n0\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n$1\r\n4\r\n");
     for (int i = 0; i < 5; i++) {
-        char want[16];
+        char want[32];
         snprintf(want, sizeof want, "$1\r\n%d\r\n", i);
         flow_expect(f, others[i], want);
         close(others[i]);

@@ -226,7 +226,7 @@ START_TEST(of_several_refused_requests_the_first_is_sent_first)
 {
     flow_send(f, c, "SET b 1", "SET b 2", "SET b 3");
     for (int i = 1; i <= 3; i++) {
-        char command[16];
+        char command[32];
         snprintf(command, sizeof command, "SET b %d", i);
         flow_node_gets(f, NODE_A, command);
     }
