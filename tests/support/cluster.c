@@ -31,8 +31,8 @@ uint16_t cluster_slot(const char *key, size_t len)
 static int script(struct cluster *c, const char *what)
 {
     return run("'%s/deploy/local-cluster' %s --masters %d --replicas %d --port %d --dir '%s' "
-               "--timeout-ms 2000 >>'%s.log' 2>&1",
-               project_root(), what, c->masters, c->replicas, c->port, c->dir, c->dir);
+               "--timeout-ms 2000 %s >>'%s.log' 2>&1",
+               project_root(), what, c->masters, c->replicas, c->port, c->dir, c->options, c->dir);
 }
 
 static void must(struct cluster *c, const char *what)
@@ -48,7 +48,15 @@ static void must(struct cluster *c, const char *what)
 
 struct cluster *cluster_start_own(int masters, int replicas)
 {
+    const char *const none[] = {NULL};
+    return cluster_start_with(masters, replicas, none);
+}
+
+struct cluster *cluster_start_with(int masters, int replicas, const char *const *options)
+{
     struct cluster *c = calloc(1, sizeof *c);
+    for (size_t len = 0; *options; len = strlen(c->options))
+        snprintf(c->options + len, sizeof c->options - len, " --option '%s'", *options++);
     c->masters = masters;
     c->replicas = replicas;
     /* Some spare ports for nodes that are added later. */
@@ -195,6 +203,31 @@ bool cluster_wait_whole(struct cluster *c, int timeout_ms)
     return wait_until(whole, c, timeout_ms);
 }
 
+/* A replica that has just been filled gets no commands before its first acknowledgement, up to a
+ * second later: a master that dies in between takes everything with it. So see a write through. */
+static bool replicates(struct cluster *c, int port)
+{
+    redisContext *r = client_try(port);
+    if (!r)
+        return false;
+    const char *key = cluster_key(c, port, "in-step:", 0);
+    ask(r, "SET %s x", key);
+    bool ok = strcmp(ask(r, "WAIT 1 3000"), ":1") == 0;
+    ask(r, "DEL %s", key);
+    redisFree(r);
+    return ok;
+}
+
+static bool all_replicate(void *arg)
+{
+    struct cluster *c = arg;
+    for (int i = 0; i < c->nnodes; i++)
+        if (c->nodes[i].master && cluster_replica_of(c, c->nodes[i].port) &&
+            !replicates(c, c->nodes[i].port))
+            return false;
+    return true;
+}
+
 /* Whoever froze a node may be a test that has ended; the nodes' pid files say whom to wake. */
 static void thaw_all(struct cluster *c)
 {
@@ -216,7 +249,7 @@ void cluster_heal(struct cluster *c)
     thaw_all(c);
     if (!cluster_wait_whole(c, 300))
         cluster_revive(c);
-    bool ok = cluster_wait_whole(c, 30000);
+    bool ok = cluster_wait_whole(c, 30000) && wait_until(all_replicate, c, 10000);
     if (!ok)
         run("for i in $(seq 0 7); do redis-cli -p $((%d + i)) cluster nodes 2>&1; done", c->port);
     ck_assert_msg(ok, "the cluster did not become whole");

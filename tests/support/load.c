@@ -42,9 +42,9 @@ struct key {
     uint32_t known;            /* string: the last acknowledged or seen; 0: nil */
     uint32_t maybe[MAX_MAYBE]; /* string: further possible ones */
     int nmaybe;
-    int64_t low, high; /* counter, list: how often it can have been written */
-    char *fate;        /* list: of each element: 'a' acknowledged, 'm' maybe, 'n' not executed */
-    bool may_be_older; /* the cluster may have lost what it acknowledged */
+    int64_t low, high;   /* counter, list: how often it can have been written */
+    char *fate;          /* list: of each element: 'a' acknowledged, 'm' maybe, 'n' not executed */
+    uint32_t loss_round; /* up to which round of possible losses its model is true */
     uint8_t group;
 };
 
@@ -83,11 +83,13 @@ struct load {
     int64_t begin; /* ms */
     int64_t fault; /* ms, 0: none yet */
     int stopping;
-    uint32_t lossy, fallible; /* bits by group */
+    uint32_t lossy, fallible;         /* bits by group */
+    uint32_t loss_round[LOAD_GROUPS]; /* counted up when a time of possible losses begins or ends */
     int closable;
     uint64_t done_group[LOAD_GROUPS + 1]; /* the last: mixed clients */
     uint16_t *success[LOAD_GROUPS];       /* good replies in each ms since begin */
     int64_t longest_wait[LOAD_GROUPS + 1];
+    uint64_t pipelines[LOAD_GROUPS + 1][2]; /* done before the fault, and from then on */
     struct {
         char text[160];
         uint64_t count;
@@ -156,13 +158,17 @@ static void wrong(struct load *l, struct client *c, const char *fmt, ...)
  * in which the cluster may lose writes. */
 static bool excused(struct load *l, struct key *k)
 {
-    if (GET(l->lossy) & (1u << k->group)) {
-        k->may_be_older = true;
-        return true;
-    }
-    bool may = k->may_be_older;
-    k->may_be_older = false;
-    return may;
+    uint32_t round = GET(l->loss_round[k->group]);
+    bool excuse = (GET(l->lossy) & (1u << k->group)) || k->loss_round != round;
+    if (excuse && !(GET(l->lossy) & (1u << k->group)))
+        k->loss_round = round;
+    return excuse;
+}
+
+/* The same without being the look that ends it. */
+static bool would_excuse(struct load *l, struct key *k)
+{
+    return (GET(l->lossy) & (1u << k->group)) || k->loss_round != GET(l->loss_round[k->group]);
 }
 
 static void saw_string(struct load *l, struct client *c, int index, const redisReply *r)
@@ -305,8 +311,8 @@ static bool judge(struct load *l, struct client *c, struct op *op, const redisRe
         const char *want = op->kind == OP_WRONG_TYPE
                                ? "WRONGTYPE Operation against a key holding the wrong kind of value"
                                : "ERR value is not an integer or out of range";
-        bool list_is_empty = k->low == 0 || k->may_be_older || (GET(l->lossy) & (1u << k->group));
-        if (op->kind == OP_WRONG_TYPE && r->type == REDIS_REPLY_NIL && list_is_empty)
+        bool gone = would_excuse(l, k);
+        if (op->kind == OP_WRONG_TYPE && r->type == REDIS_REPLY_NIL && (k->low == 0 || gone))
             return true;
         if (r->type == REDIS_REPLY_ERROR && strcmp(text, want) == 0)
             return true;
@@ -561,6 +567,7 @@ static void pipeline_done(struct load *l, struct client *c)
     int row = c->group < 0 ? LOAD_GROUPS : c->group;
     if (l->fault && c->started >= l->fault && took > l->longest_wait[row])
         l->longest_wait[row] = took;
+    l->pipelines[row][l->fault ? 1 : 0]++;
     c->nops = c->answered = 0;
     c->out_len = c->out_sent = 0;
     c->next_start = c->started + l->o.pace_ms;
@@ -728,7 +735,11 @@ void load_fault_begins(struct load *l)
 
 void load_may_lose(struct load *l, int group)
 {
-    PUT(l->lossy, group < 0 ? 0 : GET(l->lossy) | (1u << group));
+    uint32_t before = GET(l->lossy);
+    for (int g = 0; g < LOAD_GROUPS; g++)
+        if (g == group || (group < 0 && (before & (1u << g))))
+            ADD(l->loss_round[g], 1);
+    PUT(l->lossy, group < 0 ? 0 : before | (1u << group));
 }
 
 void load_may_fail(struct load *l, int group)
@@ -788,16 +799,15 @@ static void measure(struct load *l, int64_t end)
     int64_t last = end - l->begin < MAX_MS ? end - l->begin : MAX_MS - 1;
     for (int g = 0; g < l->o.groups; g++) {
         int64_t run = 0, longest = 0;
-        double before = 0, during = 0;
         for (int64_t at = 0; at < last; at++) {
-            *(at < fault ? &before : &during) += l->success[g][at];
             run = l->success[g][at] || at < fault ? 0 : run + 1;
             longest = run > longest ? run : longest;
         }
         l->result.gap_ms[g] = (double)longest;
-        /* The first half second is the filling. */
-        l->result.before_rate[g] = fault > 0 ? before * 1000 / (double)fault : 0;
-        l->result.during_rate[g] = last > fault ? during * 1000 / (double)(last - fault) : 0;
+        const uint64_t *done = l->pipelines[g];
+        l->result.before_rate[g] = fault > 0 ? (double)done[0] * 1000 / (double)fault : 0;
+        l->result.during_rate[g] = last > fault ? (double)done[1] * 1000 / (double)(last - fault)
+                                                : 0;
     }
 }
 
@@ -874,7 +884,7 @@ static void print_result(struct load *l, int64_t end)
     for (int g = 0; g < l->o.groups && l->fault; g++)
         printf("  master %d: longest gap %.0f ms, longest pipeline %lld ms, %.0f/s before, %.0f/s "
                "from "
-               "the fault on, %llu errors\n",
+               "pipelines/s from the fault on, %llu errors\n",
                g, r->gap_ms[g], (long long)l->longest_wait[g], r->before_rate[g], r->during_rate[g],
                (unsigned long long)r->group_errors[g]);
     for (int i = 0; i < l->ntexts; i++)
