@@ -377,7 +377,8 @@ static void put(struct client *c, const void *data, size_t len)
 static void put_bulk(struct client *c, const void *data, size_t len)
 {
     char head[32];
-    put(c, head, (size_t)sprintf(head, "$%zu\r\n", len));
+    int head_len = sprintf(head, "$%zu\r\n", len);
+    put(c, head, (size_t)head_len);
     put(c, data, len);
     put(c, "\r\n", 2);
 }
@@ -385,7 +386,8 @@ static void put_bulk(struct client *c, const void *data, size_t len)
 static void put_head(struct client *c, int argc, const char *name)
 {
     char head[32];
-    put(c, head, (size_t)sprintf(head, "*%d\r\n", argc));
+    int len = sprintf(head, "*%d\r\n", argc);
+    put(c, head, (size_t)len);
     put_bulk(c, name, strlen(name));
 }
 
@@ -882,11 +884,11 @@ static void print_result(struct load *l, int64_t end)
         (unsigned long long)r->redirects_seen, (unsigned long long)r->closed,
         (unsigned long long)r->lost);
     for (int g = 0; g < l->o.groups && l->fault; g++)
-        printf("  master %d: longest gap %.0f ms, longest pipeline %lld ms, %.0f/s before, %.0f/s "
-               "from "
-               "pipelines/s from the fault on, %llu errors\n",
-               g, r->gap_ms[g], (long long)l->longest_wait[g], r->before_rate[g], r->during_rate[g],
-               (unsigned long long)r->group_errors[g]);
+        printf(
+            "  master %d: longest gap %.0f ms, longest pipeline %lld ms, %.0f pipelines/s before, "
+            "%.0f/s from the fault on, %llu errors\n",
+            g, r->gap_ms[g], (long long)l->longest_wait[g], r->before_rate[g], r->during_rate[g],
+            (unsigned long long)r->group_errors[g]);
     for (int i = 0; i < l->ntexts; i++)
         printf("  error %llu x, %lld to %lld ms (fault at %lld): %s\n",
                (unsigned long long)l->texts[i].count, (long long)l->texts[i].first,
