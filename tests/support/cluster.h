@@ -27,6 +27,7 @@ struct cluster {
     int port; /* of the first node; the others follow */
     int masters, replicas;
     bool shared;
+    char options[512]; /* --option arguments of local-cluster */
     int nnodes;
     struct cluster_node nodes[CLUSTER_MAX_NODES];
     int owner[CLUSTER_SLOTS]; /* port of the owner as of the last refresh, 0: none */
@@ -34,8 +35,9 @@ struct cluster {
 
 /* The shared cluster, whole and empty; or an own one of 3 masters with a replica each. */
 struct cluster *cluster_start(void);
-/* Always an own one. */
+/* Always an own one; options: redis-server settings, up to NULL ("%i": the node's index). */
 struct cluster *cluster_start_own(int masters, int replicas);
+struct cluster *cluster_start_with(int masters, int replicas, const char *const *options);
 /* Stop and remove it (a shared one stays, whole). */
 void cluster_stop(struct cluster *c);
 
