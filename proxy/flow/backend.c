@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "flow/client.h"
 #include "flow/fanout.h"
+#include "flow/order.h"
 #include "flow/route.h"
 #include "flow/slowlog.h"
 #include "flow/worker.h"
@@ -313,11 +314,31 @@ static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
     return true;
 }
 
+/* One before it in its slot was refused, or it was itself. True: it will be sent again, behind that
+ * one; the reply that it has now is kept, as it may turn out to be the right one. */
+static bool backend_finish_late(struct backend *b, struct request *r, struct chunk *chunk,
+                                char *data, size_t len)
+{
+    struct worker *w = b->worker;
+    if (!(r->flags & REQUEST_BEHIND) || !order_on_reply(w, r)) {
+        order_on_end(w, r, false);
+        return false;
+    }
+    backend_pop(b);
+    backend_take_bytes(b, r);
+    request_hold(w, r, chunk, data, len);
+    route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
+    return true;
+}
+
 /* The reply is complete with these last bytes: hand it on. */
 static void backend_finish(struct backend *b, struct request *r, struct chunk *chunk, char *data,
                            size_t len)
 {
     struct worker *w = b->worker;
+    if ((r->flags & (REQUEST_BEHIND | REQUEST_RETRYING)) &&
+        backend_finish_late(b, r, chunk, data, len))
+        return;
     backend_pop(b);
     stream_ack(&b->stream, r->len);
     if (r->flags & REQUEST_CHILD)

@@ -251,6 +251,7 @@ static void client_advance(struct client *c)
     }
     if (!c->head) {
         c->flags &= ~(uint32_t)CLIENT_BARRIER;
+        c->conflicts = 0;
         if (c->flags & CLIENT_ENDING)
             client_make_pumpable(c);
     }

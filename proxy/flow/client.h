@@ -58,6 +58,9 @@ struct client {
     uint32_t in_flight;   /* requests on its FIFO */
     uint64_t cost;        /* sum of their costs */
     uint32_t estimate[2]; /* bytes of a reply to a write, to a read */
+    uint32_t retrying;    /* order.h: its requests in flight again after a refusal */
+    uint32_t behind;      /* order.h: its requests in flight behind a refused one */
+    uint32_t conflicts;   /* order.h: of these, writes that were executed */
     uint32_t parked;      /* its requests on the parked list */
     int64_t created;      /* seconds, CLOCK_MONOTONIC */
     int64_t active;       /* seconds */

@@ -10,6 +10,9 @@
 #include "flow/worker.h"
 #include <stdlib.h>
 
+/* A request with more keys probably has several in one slot. */
+#define DISPATCH_MANY_KEYS 100
+
 #define DISPATCH_CROSSSLOT "CROSSSLOT Keys in request don't hash to the same slot"
 
 /* To the owner of slot (SLOT_NONE: any master). */
@@ -216,25 +219,28 @@ static inline const struct command *dispatch_lookup(struct worker *w, const char
     return cmd;
 }
 
-/* Has the request a key in a slot that is being migrated? */
+/* While slots are being migrated: can the order of this request among those in flight be lost? It
+ * can if it has a key in such a slot, or several keys in any one slot, which may have begun to
+ * move. */
 static bool dispatch_is_unsettled(struct worker *w, const struct command *cmd, const char *data,
                                   const struct resp_args *args)
 {
+    bool same;
     if (cmd->kind != COMMAND_KEYED && cmd->kind != COMMAND_SPLIT)
         return false;
     if (!command_arity_ok(cmd, args->argc) || command_find_keys(cmd, data, args, &w->keys) < 0)
         return false;
-    for (uint32_t i = 0; i < w->keys.count; i++) {
-        const struct resp_arg *key = &args->v[w->keys.v[i]];
-        if (w->unsettled[slot_of_key(data + key->off, key->len)] >= w->seconds)
+    const uint16_t *slots = dispatch_slots(w, data, args, &same);
+    for (uint32_t i = 0; i < w->keys.count; i++)
+        if (w->unsettled[slots[i]] >= w->seconds || (i > 0 && slots[i] == slots[i - 1]))
             return true;
-    }
-    return false;
+    return w->keys.count > DISPATCH_MANY_KEYS;
 }
 
-/* Does something forbid to issue the request now, behind what the client has in flight? */
+/* Does something forbid to issue the request now, behind what the client has in flight? *alone:
+ * nothing may be issued behind it either until it is answered. */
 static bool dispatch_must_wait(struct client *c, const struct command *cmd, const char *data,
-                               size_t len, const struct resp_args *args)
+                               size_t len, const struct resp_args *args, bool *alone)
 {
     struct worker *w = c->worker;
     if (cmd && dispatch_is_paused(c, cmd)) {
@@ -242,14 +248,12 @@ static bool dispatch_must_wait(struct client *c, const struct command *cmd, cons
         worker_watch_pause(w);
         return true;
     }
-    if (!c->head)
+    *alone = len >= REQUEST_BULK_MIN ||
+             (w->unsettled_until >= w->seconds && cmd && dispatch_is_unsettled(w, cmd, data, args));
+    if (!*alone || !c->head)
         return false;
-    if (len >= REQUEST_BULK_MIN ||
-        (w->unsettled_until >= w->seconds && cmd && dispatch_is_unsettled(w, cmd, data, args))) {
-        c->flags |= CLIENT_BARRIER;
-        return true;
-    }
-    return false;
+    c->flags |= CLIENT_BARRIER;
+    return true;
 }
 
 static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data, size_t len,
@@ -258,7 +262,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
     struct worker *w = c->worker;
     bool unknown_sub = false;
     const struct command *cmd = dispatch_lookup(w, data, len, args, &unknown_sub);
-    if (dispatch_must_wait(c, cmd, data, len, args))
+    bool alone;
+    if (dispatch_must_wait(c, cmd, data, len, args, &alone))
         return false;
     c->calls++;
     counters_add(&w->counters, COUNTER_commands, 1);
@@ -269,8 +274,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
         if (cmd->family < w->ncalls)
             w->calls[cmd->family]++;
         dispatch_run(c, cmd, chunk, data, len, args);
-        if (len >= REQUEST_BULK_MIN && c->head)
-            c->flags |= CLIENT_BARRIER; /* what follows may travel on another connection */
+        if (alone && c->head)
+            c->flags |= CLIENT_BARRIER;
     }
     c->flags &= ~(uint32_t)CLIENT_SKIP_NOW;
     return true;

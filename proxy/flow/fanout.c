@@ -60,6 +60,7 @@ static struct request *fanout_child(struct worker *w, struct fanout *f, uint32_t
     r->child = index;
     r->slot = slot;
     f->replies[index].slot = slot;
+    f->replies[index].request = r;
     return r;
 }
 
@@ -423,6 +424,7 @@ static void fanout_excuse_failure(struct fanout *f)
 static void fanout_child_done(struct worker *w, struct request *child)
 {
     struct fanout *f = child->fanout;
+    f->replies[child->child].request = NULL;
     request_free(w, child);
     if (--f->missing > 0)
         return;
@@ -456,6 +458,8 @@ void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chun
     } else if (f->parent->client) {
         if (request_held(child)) {
             request_hold(w, child, chunk, data, len);
+            if (child->inline_len)
+                bufq_append(&w->chunks, q, child->inline_reply, child->inline_len);
             bufq_splice(q, &child->reply);
         } else if (chunk) {
             bufq_append_from(&w->chunks, q, chunk, data, len);

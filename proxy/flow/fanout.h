@@ -18,7 +18,8 @@ struct worker;
 /* A child's reply once it is complete. */
 struct fanout_reply {
     struct bufq q;
-    uint16_t slot; /* the slot that the child was sent by */
+    uint16_t slot;           /* the slot that the child was sent by */
+    struct request *request; /* the child, NULL when it has been answered */
 };
 
 struct fanout {

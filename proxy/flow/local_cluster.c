@@ -10,10 +10,11 @@ static void cluster_info(const struct local_call *call)
     const struct worker *w = call->c->worker;
     unsigned covered = w->topology ? w->topology->covered : 0;
     unsigned long long epoch = w->topology ? (unsigned long long)w->topology->epoch : 0;
+    unsigned failed = SLOT_COUNT - covered;
     char text[512];
     int len = snprintf(text, sizeof text,
                        "cluster_state:%s\r\n"
-                       "cluster_slots_assigned:%u\r\n"
+                       "cluster_slots_assigned:%d\r\n"
                        "cluster_slots_ok:%u\r\n"
                        "cluster_slots_pfail:0\r\n"
                        "cluster_slots_fail:%u\r\n"
@@ -24,8 +25,8 @@ static void cluster_info(const struct local_call *call)
                        "cluster_stats_messages_sent:0\r\n"
                        "cluster_stats_messages_received:0\r\n"
                        "total_cluster_links_buffer_limit_exceeded:0\r\n",
-                       covered == SLOT_COUNT ? "ok" : "fail", SLOT_COUNT, covered,
-                       SLOT_COUNT - covered, epoch, epoch);
+                       covered == SLOT_COUNT ? "ok" : "fail", SLOT_COUNT, covered, failed, epoch,
+                       epoch);
     local_bulk_reply(call->c, text, (size_t)len);
 }
 
@@ -36,9 +37,9 @@ static void cluster_nodes(const struct local_call *call)
     uint16_t port;
     local_address_node(call->c, ip, &port);
     /* The bus port is a fiction that parsers expect. */
-    int len = snprintf(text, sizeof text, "%s %s:%u@%u myself,master - 0 0 1 connected 0-%d\n",
-                       process->id, ip, port, port <= UINT16_MAX - 10000 ? port + 10000 : 0,
-                       SLOT_COUNT - 1);
+    int bus = port <= UINT16_MAX - 10000 ? port + 10000 : 0;
+    int len = snprintf(text, sizeof text, "%s %s:%u@%d myself,master - 0 0 1 connected 0-%d\n",
+                       process->id, ip, port, bus, SLOT_COUNT - 1);
     local_bulk_reply(call->c, text, (size_t)len);
 }
 

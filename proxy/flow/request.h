@@ -27,11 +27,19 @@ struct worker;
 #define REQUEST_MASTER_ONLY (1u << 4) /* a replica could not serve it: ask the master */
 #define REQUEST_REPLICA     (1u << 5) /* a replica may serve it */
 #define REQUEST_INTERNAL    (1u << 6) /* handshake of a backend: no client, no retry */
-#define REQUEST_LOADED      (1u << 7) /* its script was loaded for it already */
 #define REQUEST_PARKED      (1u << 8)
 #define REQUEST_BULK        (1u << 9)  /* so large that it travels on the bulk connection */
 #define REQUEST_LOCAL       (1u << 10) /* waits for an answer from slotway itself, not from a node */
 #define REQUEST_CHILD       (1u << 11) /* part of a split or fanned-out request */
+/* see order.h */
+#define REQUEST_REFUSED (1u << 12) /* a node refused it */
+#define REQUEST_RETRYING                                                                           \
+    (1u << 13)                      /* in flight again after a refusal: others of its client wait  \
+                                     */
+#define REQUEST_BEHIND   (1u << 14) /* in flight when one before it in its slot was refused */
+#define REQUEST_EXECUTED (1u << 15) /* it, or a part of it, was executed before that one */
+#define REQUEST_REPLAY   (1u << 16) /* a read that was, and that is to be sent again */
+#define REQUEST_RESENT   (1u << 17) /* it was sent again as the first of those that wait */
 
 /* Why a request waits: chooses the limit of its wait and the error at its end. */
 enum request_cause {
@@ -66,10 +74,10 @@ struct request {
     size_t reply_len;          /* bytes of the reply so far */
     struct bufq reply;         /* a reply that waits for its turn, if not in inline_reply */
     struct bufq data;          /* bytes of a parked request */
-    uint32_t cost;             /* what it counts in its client's window, bytes */
-    uint32_t child;            /* index among its siblings */
+    uint32_t flags;
+    uint32_t cost;   /* what it counts in its client's window, bytes */
+    uint32_t child;  /* index among its siblings */
     uint32_t prefix; /* bytes before the request proper (ASKING …) in the backend's queue */
-    uint16_t flags;
     uint16_t slot;   /* SLOT_NONE: any master */
     uint16_t target; /* ASK or MOVED named this node, else NODE_NONE */
     uint8_t skip;    /* replies to swallow before its own */

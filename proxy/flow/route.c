@@ -20,6 +20,7 @@
 #include "flow/backend.h"
 #include "flow/client.h"
 #include "flow/fanout.h"
+#include "flow/order.h"
 #include "flow/pool.h"
 #include "flow/script.h"
 #include "flow/worker.h"
@@ -32,6 +33,8 @@
 #define ROUTE_QUICK_TRIES 5
 /* Pause before a refused request is tried again, µs. */
 #define ROUTE_PAUSE 10000
+/* How often a script that is unknown to a node is brought along before the error is believed. */
+#define ROUTE_SCRIPT_TRIES 4
 /* A slot counts as being migrated for so long after the last refusal, seconds. */
 #define ROUTE_UNSETTLED 2
 
@@ -59,25 +62,19 @@ static const struct {
     uint8_t len;
     uint8_t cause;
 } route_refusals[] = {
-    {"-MOVED ", 7, REQUEST_CAUSE_REDIRECTED},   {"-ASK ", 5, REQUEST_CAUSE_REDIRECTED},
-    {"-TRYAGAIN ", 10, REQUEST_CAUSE_TRYAGAIN}, {"-CLUSTERDOWN ", 13, REQUEST_CAUSE_CLUSTERDOWN},
-    {"-LOADING ", 9, REQUEST_CAUSE_LOADING},    {"-MASTERDOWN ", 12, REQUEST_CAUSE_MASTERDOWN},
-    {"-READONLY ", 10, REQUEST_CAUSE_READONLY}, {"-NOSCRIPT ", 10, REQUEST_CAUSE_NONE},
+    {"-MOVED", 6, REQUEST_CAUSE_REDIRECTED},  {"-ASK", 4, REQUEST_CAUSE_REDIRECTED},
+    {"-TRYAGAIN", 9, REQUEST_CAUSE_TRYAGAIN}, {"-CLUSTERDOWN", 12, REQUEST_CAUSE_CLUSTERDOWN},
+    {"-LOADING", 8, REQUEST_CAUSE_LOADING},   {"-MASTERDOWN", 11, REQUEST_CAUSE_MASTERDOWN},
+    {"-READONLY", 9, REQUEST_CAUSE_READONLY}, {"-NOSCRIPT", 9, REQUEST_CAUSE_NONE},
 };
-
-static struct client *route_client(const struct request *r)
-{
-    return r->fanout ? r->fanout->parent->client : r->client;
-}
 
 /* --- choosing --- */
 
 static bool route_is_fit(const struct worker *w, uint16_t node)
 {
     const struct pool *pool = w->pools[node];
-    return pool &&
-           !(pool->flags & (POOL_UNFIT | TOPOLOGY_LAGGING | TOPOLOGY_LOADING | TOPOLOGY_BUSY |
-                            TOPOLOGY_PFAIL));
+    return pool && !(pool->flags & (POOL_UNFIT | TOPOLOGY_LAGGING | TOPOLOGY_LOADING |
+                                    TOPOLOGY_BUSY | TOPOLOGY_PFAIL));
 }
 
 /* A replica that may serve r, NULL: none; then the master does. One client keeps to one replica, so
@@ -118,7 +115,7 @@ static uint16_t route_any_node(const struct worker *w, uint64_t hash)
 
 static struct backend *route_pick(struct worker *w, struct request *r)
 {
-    const struct client *c = route_client(r);
+    const struct client *c = order_client(r);
     uint64_t hash = c ? c->id : 0;
     if ((r->flags & (REQUEST_REPLICA | REQUEST_MASTER_ONLY)) == REQUEST_REPLICA &&
         r->slot != SLOT_NONE && r->target == NODE_NONE) {
@@ -186,6 +183,16 @@ static void route_fail(struct worker *w, struct request *r, const char *text)
     client_fail(w, r, text);
 }
 
+/* A request that was sent again and has to wait again goes before the others of its client, as it
+ * was before. */
+static void route_prepend_parked(struct worker *w, struct request *r)
+{
+    r->backend_next = w->parked;
+    w->parked = r;
+    if (!w->parked_tail)
+        w->parked_tail = r;
+}
+
 static void route_append_parked(struct worker *w, struct request *r)
 {
     r->backend_next = NULL;
@@ -198,7 +205,7 @@ static void route_append_parked(struct worker *w, struct request *r)
 
 static void route_count_parked(struct worker *w, const struct request *r, int sign)
 {
-    struct client *c = route_client(r);
+    struct client *c = order_client(r);
     size_t bytes = r->data.len + sizeof *r;
     w->nparked += (uint32_t)sign;
     w->parked_bytes += sign > 0 ? bytes : -bytes;
@@ -211,12 +218,11 @@ static void route_count_parked(struct worker *w, const struct request *r, int si
 void route_park(struct worker *w, struct request *r, enum request_cause cause, uint64_t delay)
 {
     const struct config *config = w->config;
-    struct client *c = route_client(r);
+    struct client *c = order_client(r);
     if (c)
         c->flags |= CLIENT_BARRIER;
     r->cause = (uint8_t)cause;
     r->retry_at = w->now + delay;
-    r->flags &= (uint16_t)~REQUEST_LOADED; /* it may be another node that is asked next */
     if (!r->held_since)
         r->held_since = w->now;
     if (w->nparked >= config->max_waiting_requests / w->process->nworkers + 1 ||
@@ -227,7 +233,10 @@ void route_park(struct worker *w, struct request *r, enum request_cause cause, u
     }
     r->flags |= REQUEST_PARKED;
     route_count_parked(w, r, 1);
-    route_append_parked(w, r);
+    if (r->flags & REQUEST_RESENT)
+        route_prepend_parked(w, r);
+    else
+        route_append_parked(w, r);
     if (delay == 0)
         w->drive_wanted = true;
     if (!ev_is_active(&w->drive_timer))
@@ -237,7 +246,7 @@ void route_park(struct worker *w, struct request *r, enum request_cause cause, u
 static void route_unpark(struct worker *w, struct request *r)
 {
     route_count_parked(w, r, -1);
-    r->flags &= (uint16_t)~REQUEST_PARKED;
+    r->flags &= ~(uint32_t)REQUEST_PARKED;
     r->backend_next = NULL;
 }
 
@@ -255,6 +264,7 @@ static void route_send_held(struct worker *w, struct request *r, struct backend 
         skip++;
         r->target = NODE_NONE;
     }
+    order_on_resend(r);
     backend_send_parked(b, r, prefix->len ? prefix : NULL, skip);
 }
 
@@ -266,6 +276,37 @@ static bool route_is_expired(const struct worker *w, const struct request *r)
     return w->now - r->held_since >= limit * 1000;
 }
 
+/* The read is sent again: the reply that it had was too early. */
+static void route_forget_replay(struct worker *w, struct request *r)
+{
+    if (!(r->flags & REQUEST_REPLAY))
+        return;
+    r->flags &= ~(uint32_t)REQUEST_REPLAY;
+    request_forget_reply(w, r);
+}
+
+/* A later write of its client was executed: a refused request can not be sent any more without
+ * overtaking, a read has the right reply already. */
+static void route_yield(struct worker *w, struct request *r)
+{
+    struct bufq reply = {0};
+    if (!(r->flags & REQUEST_REPLAY)) {
+        route_fail(w, r, route_causes[r->cause].text);
+        return;
+    }
+    bufq_clear(&w->chunks, &r->data);
+    if (!(r->flags & REQUEST_CHILD)) {
+        client_finish(w, r);
+        return;
+    }
+    bufq_append(&w->chunks, &reply, r->inline_reply, r->inline_len);
+    bufq_splice(&reply, &r->reply);
+    r->inline_len = 0;
+    size_t len = reply.len;
+    fanout_on_reply(w, r, NULL, bufq_flatten(&w->chunks, &reply), len);
+    bufq_clear(&w->chunks, &reply);
+}
+
 void route_drive(struct worker *w)
 {
     struct request *list = w->parked;
@@ -275,7 +316,7 @@ void route_drive(struct worker *w)
     while (list) {
         struct request *r = list;
         list = r->backend_next;
-        struct client *c = route_client(r);
+        struct client *c = order_client(r);
         struct backend *b = NULL;
         if (route_is_expired(w, r)) {
             route_unpark(w, r);
@@ -283,7 +324,13 @@ void route_drive(struct worker *w)
             route_fail(w, r, route_causes[r->cause].text);
             continue;
         }
-        if (r->retry_at <= w->now && !(c && c->drive_turn == w->drive_turn)) {
+        if (c && order_may_drive(c) && order_is_overtaken(r)) {
+            route_unpark(w, r);
+            route_yield(w, r);
+            continue;
+        }
+        if (r->retry_at <= w->now &&
+            !(c && (c->drive_turn == w->drive_turn || !order_may_drive(c)))) {
             b = route_pick(w, r);
             if (!b)
                 r->target = NODE_NONE; /* where ASK led is out of reach: ask the owner again */
@@ -291,6 +338,7 @@ void route_drive(struct worker *w)
         if (b) {
             struct bufq prefix = {0};
             route_unpark(w, r);
+            route_forget_replay(w, r);
             route_send_held(w, r, b, &prefix, 0);
             continue;
         }
@@ -308,7 +356,8 @@ static int route_refusal(const char *line, size_t len)
 {
     for (size_t i = 0; i < sizeof route_refusals / sizeof route_refusals[0]; i++)
         if (len > route_refusals[i].len &&
-            memcmp(line, route_refusals[i].prefix, route_refusals[i].len) == 0)
+            memcmp(line, route_refusals[i].prefix, route_refusals[i].len) == 0 &&
+            (line[route_refusals[i].len] == ' ' || line[route_refusals[i].len] == '\r'))
             return (int)i;
     return -1;
 }
@@ -319,7 +368,7 @@ bool route_is_refusal(const struct request *r, const char *line, size_t len)
     if (which < 0)
         return false;
     if (route_refusals[which].cause == REQUEST_CAUSE_NONE)
-        return r->cmd && (r->cmd->flags & COMMAND_SCRIPT) && !(r->flags & REQUEST_LOADED);
+        return r->cmd && (r->cmd->flags & COMMAND_SCRIPT) && r->tries < ROUTE_SCRIPT_TRIES;
     return true;
 }
 
@@ -352,14 +401,13 @@ static uint16_t route_parse_target(const struct worker *w, const struct backend 
 /* Send again at once what a node refused; behind what waits of the same client. */
 static void route_again(struct worker *w, struct request *r, enum request_cause cause)
 {
-    struct client *c = route_client(r);
+    struct client *c = order_client(r);
     struct bufq prefix = {0};
-    r->flags &= (uint16_t)~REQUEST_LOADED;
     if (c)
         c->flags |= CLIENT_BARRIER;
     if (!r->held_since)
         r->held_since = w->now;
-    if ((c && c->parked) || r->tries > ROUTE_QUICK_TRIES) {
+    if ((c && (c->parked || !order_may_drive(c))) || r->tries > ROUTE_QUICK_TRIES) {
         route_park(w, r, cause, r->tries > ROUTE_QUICK_TRIES ? ROUTE_PAUSE : 0);
         return;
     }
@@ -418,50 +466,47 @@ static void route_give_up(struct worker *w, struct request *r, const char *line,
     route_fail(w, r, text);
 }
 
-/* A node does not know the script of r: give it the script, then the request again. */
-static void route_on_noscript(struct worker *w, struct request *r, const struct backend *b,
-                              const char *line, size_t len)
+static bool route_knows_script(struct worker *w, struct request *r)
 {
-    struct bufq prefix = {0};
-    size_t size = r->data.len;
-    struct client *c = route_client(r);
-    r->flags |= REQUEST_LOADED;
+    size_t len = r->data.len;
+    return script_is_known(w, bufq_flatten(&w->chunks, &r->data), len);
+}
+
+/* A node does not know the script of r: the next sending will bring it along. */
+static void route_on_noscript(struct worker *w, struct request *r, struct backend *b)
+{
+    counters_add(&w->counters, COUNTER_scripts_loaded, 1);
+    script_known_free(&b->scripts);
     if (r->prefix)
         r->target = b->pool->node; /* ASK led there: load it there too, not at the slot's owner */
-    if (!script_append_load(w, bufq_flatten(&w->chunks, &r->data), size, &prefix)) {
-        route_give_up(w, r, line, len);
-        return;
-    }
-    struct backend *to = c && c->parked ? NULL : route_pick(w, r);
-    counters_add(&w->counters, COUNTER_scripts_loaded, 1);
-    if (to) {
-        if (c)
-            c->flags |= CLIENT_BARRIER;
-        route_send_held(w, r, to, &prefix, 1);
-        return;
-    }
-    bufq_clear(&w->chunks, &prefix);
-    route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
+    route_again(w, r, REQUEST_CAUSE_TRYAGAIN);
 }
 
 /* Nobody waits for the reply, and nothing would change without it. */
 static bool route_is_pointless(const struct request *r)
 {
-    return !route_client(r) && !(r->flags & REQUEST_CHILD) && (r->flags & REQUEST_READONLY);
+    return !order_client(r) && !(r->flags & REQUEST_CHILD) && (r->flags & REQUEST_READONLY);
 }
 
-void route_on_refusal(struct worker *w, struct request *r, const struct backend *b,
-                      const char *line, size_t len)
+void route_on_refusal(struct worker *w, struct request *r, struct backend *b, const char *line,
+                      size_t len)
 {
     int which = route_refusal(line, len);
+    bool noscript = route_refusals[which].cause == REQUEST_CAUSE_NONE;
     if (route_is_pointless(r)) {
         request_free(w, r);
         return;
     }
+    if (noscript && !route_knows_script(w, r)) {
+        order_on_end(w, r, false);
+        route_give_up(w, r, line, len);
+        return;
+    }
     if (r->tries < UINT8_MAX)
         r->tries++;
-    if (route_refusals[which].cause == REQUEST_CAUSE_NONE) {
-        route_on_noscript(w, r, b, line, len);
+    order_on_refusal(w, r);
+    if (noscript) {
+        route_on_noscript(w, r, b);
         return;
     }
     worker_hint(w);
@@ -490,6 +535,7 @@ static bool route_is_repeatable(const struct request *r)
 
 void route_on_lost(struct worker *w, struct request *r, bool sent)
 {
+    order_on_end(w, r, sent);
     if (r->flags & REQUEST_COMMITTED) {
         struct client *c = r->client;
         if (c) {

@@ -22,8 +22,8 @@ void route_send_script(struct worker *w, struct request *r, struct chunk *chunk,
  * TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY, and NOSCRIPT if the script is known.) */
 bool route_is_refusal(const struct request *r, const char *line, size_t len);
 /* Send it again where the line says, or later. r is off b's FIFO, its bytes are in r->data. */
-void route_on_refusal(struct worker *w, struct request *r, const struct backend *b,
-                      const char *line, size_t len);
+void route_on_refusal(struct worker *w, struct request *r, struct backend *b, const char *line,
+                      size_t len);
 
 /* r was on a connection that broke; its bytes are in r->data. sent: some bytes had left. */
 void route_on_lost(struct worker *w, struct request *r, bool sent);

@@ -165,10 +165,16 @@ static bool script_named(const struct worker *w, const char *data, size_t len,
     return named;
 }
 
-bool script_append_load(struct worker *w, const char *data, size_t len, struct bufq *q)
+bool script_is_known(struct worker *w, const char *data, size_t len)
 {
     unsigned char sha[SCRIPT_SHA_LEN];
-    return script_named(w, data, len, sha) && script_append_body(w, sha, q);
+    struct script *script = NULL;
+    if (!script_named(w, data, len, sha))
+        return false;
+    pthread_mutex_lock(&script_lock);
+    HASH_FIND(hh, scripts, sha, SCRIPT_SHA_LEN, script);
+    pthread_mutex_unlock(&script_lock);
+    return script != NULL;
 }
 
 bool script_prepare(struct worker *w, struct script_known *known, const char *data, size_t len,

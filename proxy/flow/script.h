@@ -31,8 +31,7 @@ bool script_prepare(struct worker *w, struct script_known *known, const char *da
                     struct bufq *q);
 void script_known_free(struct script_known *known);
 
-/* Append "SCRIPT LOAD <body>" for the EVALSHA request at data to q. False: the body is not known.
- */
-bool script_append_load(struct worker *w, const char *data, size_t len, struct bufq *q);
+/* Is the body of the script known that the EVALSHA request at data names? */
+bool script_is_known(struct worker *w, const char *data, size_t len);
 
 #endif
