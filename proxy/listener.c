@@ -157,6 +157,7 @@ static void listener_on_exhausted(struct listener *l, int listening)
     log_limited(LOG_LEVEL_WARNING, "Out of file descriptors: clients are refused");
     if (l->spare >= 0)
         close(l->spare);
+    /* cppcheck-suppress nullPointer */
     int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0)
         listener_refuse(fd, LISTENER_FULL);

@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t whole, split;
         size_t fast = resp_reply_fast((const char *)data, size);
         enum resp_result result = scan_in_steps(data, size, size, &whole);
-        assert(scan_in_steps(data, size, 1, &split) == result);
+        enum resp_result stepwise = scan_in_steps(data, size, 1, &split);
+        assert(stepwise == result);
         assert(fast == 0 || (result == RESP_COMPLETE && whole == fast));
         if (result != RESP_COMPLETE)
             return 0;

@@ -122,6 +122,7 @@ static void flow_accept(struct flow_peer *node)
 {
     if (node->listener < 0)
         return;
+    /* cppcheck-suppress nullPointer */
     int fd = accept4(node->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;

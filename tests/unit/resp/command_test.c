@@ -411,38 +411,21 @@ END_TEST
     "\r\n$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n*6\r\n$7\r\n"         \
     "lastkey\r\n:" last "\r\n$7\r\nkeystep\r\n:" step "\r\n$5\r\nlimit\r\n:0\r\n"
 
-static const char
-    new_server[] =
-        "*5\r\n" HEAD("$8\r\nMOD.READ\r\n") "*1\r\n+readonly\r\n:2\r\n:2\r\n:1\r\n*0\r\n*"
-                                            "0\r\n" INDEX_RANGE("2", "0", "1") "*0\r\n" HEAD(
-                                                "$9\r\nmod.count\r\n") "*0\r\n:0\r\n:0\r\n:0\r\n*"
-                                                                       "0\r\n*2\r\n$"
-                                                                       "25\r\nrequest_policy:all_"
-                                                                       "shards\r\n$23\r"
-                                                                       "\nresponse_policy:agg_"
-                                                                       "sum\r\n*0\r\n*0\r\n" HEAD(
-                                                                           "$9\r\nmod.admin\r\n") "*1\r\n+admin\r\n:0\r\n:0\r\n:0\r\n" NO_LISTS
-                                                                           HEAD(
-                                                                               "$8\r\nmod.wait\r\n") "*1\r\n+blocking\r\n:0\r\n:0\r\n:0\r\n" NO_LISTS
-                                                                               HEAD("$3\r\nbox\r\n") "*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*1\r\n" HEAD(
-                                                                                   "$7\r\nbox|"
-                                                                                   "put\r\n") "*1\r"
-                                                                                              "\n+"
-                                                                                              "writ"
-                                                                                              "e\r"
-                                                                                              "\n:"
-                                                                                              "2\r"
-                                                                                              "\n:"
-                                                                                              "2\r"
-                                                                                              "\n:"
-                                                                                              "1\r"
-                                                                                              "\n*"
-                                                                                              "0\r"
-                                                                                              "\n*"
-                                                                                              "0\r"
-                                                                                              "\n" INDEX_RANGE("2",
-                                                                                                               "-1",
-                                                                                                               "1") "*0\r\n";
+/* One command after the other. */
+/* clang-format off */
+static const char new_server[] =
+    "*5\r\n"
+    HEAD("$8\r\nMOD.READ\r\n") "*1\r\n+readonly\r\n:2\r\n:2\r\n:1\r\n*0\r\n*0\r\n"
+        INDEX_RANGE("2", "0", "1") "*0\r\n"
+    HEAD("$9\r\nmod.count\r\n")
+        "*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*2\r\n$25\r\nrequest_policy:all_shards\r\n$23\r\n"
+        "response_policy:agg_sum\r\n*0\r\n*0\r\n"
+    HEAD("$9\r\nmod.admin\r\n") "*1\r\n+admin\r\n:0\r\n:0\r\n:0\r\n" NO_LISTS
+    HEAD("$8\r\nmod.wait\r\n") "*1\r\n+blocking\r\n:0\r\n:0\r\n:0\r\n" NO_LISTS
+    HEAD("$3\r\nbox\r\n") "*0\r\n:0\r\n:0\r\n:0\r\n*0\r\n*0\r\n*0\r\n*1\r\n"
+    HEAD("$7\r\nbox|put\r\n") "*1\r\n+write\r\n:2\r\n:2\r\n:1\r\n*0\r\n*0\r\n"
+        INDEX_RANGE("2", "-1", "1") "*0\r\n";
+/* clang-format on */
 
 START_TEST(learned_from_a_new_server)
 {
