@@ -243,7 +243,7 @@ static void client_pop(struct client *c)
 static void client_advance(struct client *c)
 {
     client_pop(c);
-    while (c->head) {
+    while (c->head && !(c->head->flags & REQUEST_REPLAY)) {
         client_emit_held(c, c->head);
         if (!(c->head->flags & REQUEST_DONE))
             break;

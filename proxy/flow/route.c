@@ -295,6 +295,7 @@ static void route_yield(struct worker *w, struct request *r)
         return;
     }
     bufq_clear(&w->chunks, &r->data);
+    r->flags &= ~(uint32_t)REQUEST_REPLAY;
     if (!(r->flags & REQUEST_CHILD)) {
         client_finish(w, r);
         return;

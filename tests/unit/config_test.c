@@ -239,7 +239,7 @@ START_TEST(values_that_contradict_each_other_are_refused)
 {
     assert_bad("port 0", "nothing to listen on");
     assert_bad("stats-port 5000", "stats-port");
-    assert_bad("client-output-window 512mb", "client-output-limit");
+    assert_bad("client-output-window 2gb", "client-output-limit");
     assert_bad("client-query-buffer-limit 1mb", "client-query-buffer-limit");
     config_unref(parse_good("port 0\nunixsocket /run/x\n"));
 }

@@ -110,15 +110,14 @@ START_TEST(redirected_requests_keep_their_order_and_later_ones_wait)
     flow_node_gets(f, NODE_A, "GET b");
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
     flow_send(f, c, "SET b 4", "GET f");
-    flow_node_gets(f, NODE_B, "SET b 1");
-    flow_node_gets_nothing(f, NODE_B);
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
-    flow_node_gets(f, NODE_B, "SET b 2");
+    flow_node_serves(f, NODE_B, "SET b 1", "+1\r\n");
+    flow_node_serves(f, NODE_B, "SET b 2", "+2\r\n");
     flow_node_gets(f, NODE_B, "GET b");
     flow_node_gets_nothing(f, NODE_B);
     flow_node_gets_nothing(f, NODE_A);
-    flow_answer(f, NODE_B, "+1\r\n+2\r\n+3\r\n");
+    flow_answer(f, NODE_B, "+3\r\n");
     flow_node_serves(f, NODE_B, "SET b 4", "+4\r\n");
     flow_node_serves(f, NODE_A, "GET f", "+5\r\n");
     flow_expect(f, c, "+1\r\n+2\r\n+3\r\n+4\r\n+5\r\n");
@@ -222,19 +221,19 @@ START_TEST(a_waiting_request_is_not_overtaken_by_a_later_one_of_its_client)
 }
 END_TEST
 
-START_TEST(of_several_refused_requests_the_first_is_sent_first)
+START_TEST(several_refused_requests_are_sent_again_one_after_the_other)
 {
     flow_send(f, c, "SET b 1", "SET b 2", "SET b 3");
-    for (int i = 1; i <= 3; i++) {
-        char command[32];
-        snprintf(command, sizeof command, "SET b %d", i);
-        flow_node_gets(f, NODE_A, command);
-    }
-    flow_answer(f, NODE_A, "-TRYAGAIN x\r\n-CLUSTERDOWN x\r\n-LOADING x\r\n");
     flow_node_gets(f, NODE_A, "SET b 1");
     flow_node_gets(f, NODE_A, "SET b 2");
     flow_node_gets(f, NODE_A, "SET b 3");
-    flow_answer(f, NODE_A, "+1\r\n+2\r\n+3\r\n");
+    flow_answer(f, NODE_A, "-TRYAGAIN x\r\n-CLUSTERDOWN x\r\n-LOADING x\r\n");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "-TRYAGAIN x\r\n");
+    flow_node_serves(f, NODE_A, "SET b 1", "+1\r\n");
+    flow_node_serves(f, NODE_A, "SET b 2", "+2\r\n");
+    flow_node_serves(f, NODE_A, "SET b 3", "+3\r\n");
     flow_expect(f, c, "+1\r\n+2\r\n+3\r\n");
 }
 END_TEST
@@ -650,7 +649,9 @@ static void add(TCase *t)
     tcase_add_test(t, a_refused_request_is_sent_again);
     tcase_add_test(t, other_errors_are_the_reply);
     tcase_add_test(t, a_waiting_request_is_not_overtaken_by_a_later_one_of_its_client);
-    tcase_add_test(t, of_several_refused_requests_the_first_is_sent_first);
+    tcase_add_test(t, several_refused_requests_are_sent_again_one_after_the_other);
+    tcase_add_test(t, a_read_that_was_served_behind_a_refused_write_is_sent_again);
+    tcase_add_test(t, a_refused_write_gives_way_to_a_later_one_that_was_executed);
     tcase_add_test(t, a_request_for_a_dead_node_waits_for_it_to_return);
     tcase_add_test(t, a_request_for_a_dead_master_goes_to_the_replica_that_takes_over);
     tcase_add_test(t, waiting_ends_with_an_error_at_failover_timeout);
