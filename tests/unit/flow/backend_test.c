@@ -91,20 +91,16 @@ START_TEST(a_long_reply_is_whole_and_costs_no_memory)
     flow_send(f, c, "GET b");
     flow_node_gets(f, NODE_A, "GET b");
     flow_answer(f, NODE_A, "$20000000\r\n");
-    flow_expect_nothing(f, c);
+    flow_expect_nothing(f, c); /* shorter than what is worth passing on */
+    flow_answer_bytes(f, NODE_A, value, 100000);
+    char *begin_of_it = memory_alloc(100012);
+    sprintf(begin_of_it, "$20000000\r\n%.100000s", value);
+    flow_expect_bytes(f, c, begin_of_it, 100011);
+    free(begin_of_it);
     size_t most = 0;
-    for (size_t at = 0; at < len; at += 500000) {
-        flow_answer_bytes(f, NODE_A, value + at, 500000);
-        char *got = memory_alloc(600000), *p = got;
-        ssize_t n;
-        while ((n = read(c, p, (size_t)(got + 600000 - p))) > 0) {
-            p += n;
-            flow_settle(f);
-        }
-        size_t skip = at ? 0 : 11;
-        ck_assert_uint_eq((size_t)(p - got), 500000 + skip);
-        ck_assert_int_eq(memcmp(got + skip, value + at, 500000), 0);
-        free(got);
+    for (size_t at = 100000; at < len; at += 100000) {
+        flow_answer_bytes(f, NODE_A, value + at, 100000);
+        flow_expect_bytes(f, c, value + at, 100000);
         if (f->w->chunks.bytes > most)
             most = f->w->chunks.bytes;
     }

@@ -650,8 +650,6 @@ static void add(TCase *t)
     tcase_add_test(t, other_errors_are_the_reply);
     tcase_add_test(t, a_waiting_request_is_not_overtaken_by_a_later_one_of_its_client);
     tcase_add_test(t, several_refused_requests_are_sent_again_one_after_the_other);
-    tcase_add_test(t, a_read_that_was_served_behind_a_refused_write_is_sent_again);
-    tcase_add_test(t, a_refused_write_gives_way_to_a_later_one_that_was_executed);
     tcase_add_test(t, a_request_for_a_dead_node_waits_for_it_to_return);
     tcase_add_test(t, a_request_for_a_dead_master_goes_to_the_replica_that_takes_over);
     tcase_add_test(t, waiting_ends_with_an_error_at_failover_timeout);

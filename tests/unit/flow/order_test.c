@@ -1,0 +1,183 @@
+/* order_test: a node refuses one request and serves those behind it. */
+#include "flow/order.h"
+#include "support/flow.h"
+#include "support/unit.h"
+#include <unistd.h>
+
+#define TRYAGAIN "-TRYAGAIN Multiple keys request during rehashing of slot\r\n"
+#define MAYBE                                                                                      \
+    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
+
+static struct flow *f;
+static int c;
+
+static void begin(void)
+{
+    f = flow_start(NULL);
+    c = flow_client(f);
+    for (int i = 0; i < 12; i++) {
+        flow_send(f, c, "GET b");
+        flow_node_serves(f, NODE_A, "GET b", "+x\r\n");
+        flow_expect(f, c, "+x\r\n");
+    }
+}
+
+static void end(void)
+{
+    close(c);
+    flow_stop(f);
+}
+
+START_TEST(a_read_that_was_served_behind_a_refused_write_is_asked_again)
+{
+    flow_send(f, c, "SET b 1", "GET b");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, TRYAGAIN "+0\r\n");
+    flow_expect_nothing(f, c);
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+OK\r\n+1\r\n");
+}
+END_TEST
+
+START_TEST(a_refused_request_is_not_sent_after_a_later_write_was_executed)
+{
+    flow_send(f, c, "SET b 1", "SET b 2", "GET c");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    flow_node_serves(f, NODE_B, "GET c", "+c\r\n");
+    flow_answer(f, NODE_A, TRYAGAIN "+OK\r\n");
+    flow_expect(f, c, TRYAGAIN "+OK\r\n+c\r\n");
+    flow_node_gets_nothing(f, NODE_A);
+}
+END_TEST
+
+START_TEST(reads_before_an_executed_write_keep_their_replies_and_those_behind_are_asked_again)
+{
+    flow_send(f, c, "SET b 1", "GET b", "SET b 2", "GET b");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, TRYAGAIN "+0\r\n+OK\r\n+2\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+2\r\n");
+    flow_expect(f, c, TRYAGAIN "+0\r\n+OK\r\n+2\r\n");
+}
+END_TEST
+
+START_TEST(a_refused_request_waits_for_the_replies_of_those_behind_it)
+{
+    flow_send(f, c, "SET b 1", "GET b");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "-LOADING x\r\n");
+    uint64_t until = f->w->now + 50000;
+    while (f->w->now < until)
+        flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "-LOADING x\r\n");
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+OK\r\n+1\r\n");
+}
+END_TEST
+
+START_TEST(a_write_that_was_lost_behind_a_refused_one_counts_as_executed)
+{
+    flow_send(f, c, "SET b 1", "SET b 2");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    flow_answer(f, NODE_A, TRYAGAIN);
+    flow_node_cuts(f, NODE_A);
+    flow_expect(f, c, TRYAGAIN MAYBE);
+    flow_node_gets_nothing(f, NODE_A);
+}
+END_TEST
+
+START_TEST(parts_of_split_requests_take_part)
+{
+    flow_send(f, c, "MSET b 1 c 1", "MGET b c");
+    flow_node_gets(f, NODE_A, "MSET b 1");
+    flow_node_gets(f, NODE_A, "MGET b");
+    flow_node_gets(f, NODE_B, "MSET c 1");
+    flow_node_gets(f, NODE_B, "MGET c");
+    flow_answer(f, NODE_A, TRYAGAIN "*1\r\n+0\r\n");
+    flow_answer(f, NODE_B, "+OK\r\n*1\r\n+1\r\n");
+    flow_node_serves(f, NODE_A, "MSET b 1", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "MGET b", "*1\r\n+1\r\n");
+    flow_expect(f, c, "+OK\r\n*2\r\n+1\r\n+1\r\n");
+}
+END_TEST
+
+START_TEST(requests_in_another_slot_keep_their_replies)
+{
+    flow_send(f, c, "SET b 1", "GET f", "GET c");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "GET f");
+    flow_node_gets(f, NODE_B, "GET c");
+    flow_answer(f, NODE_A, TRYAGAIN "+f\r\n");
+    flow_answer(f, NODE_B, "+c\r\n");
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_expect(f, c, "+OK\r\n+f\r\n+c\r\n");
+    flow_node_gets_nothing(f, NODE_A);
+}
+END_TEST
+
+START_TEST(while_a_slot_migrates_requests_to_it_go_one_at_a_time)
+{
+    flow_send(f, c, "SET b 1");
+    flow_node_serves(f, NODE_A, "SET b 1", TRYAGAIN);
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_expect(f, c, "+OK\r\n");
+    flow_send(f, c, "GET f", "SET b 2", "SET b 3");
+    flow_node_gets(f, NODE_A, "GET f");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+f\r\n");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, "+2\r\n");
+    flow_node_serves(f, NODE_A, "SET b 3", "+3\r\n");
+    flow_expect(f, c, "+f\r\n+2\r\n+3\r\n");
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm)
+{
+    flow_send(f, c, "SET b 1", "GET b", "MGET b c");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_A, "MGET b");
+    flow_node_gets(f, NODE_B, "MGET c");
+    flow_answer(f, NODE_A, TRYAGAIN "+0\r\n");
+    close(c);
+    flow_settle(f);
+    flow_answer(f, NODE_A, "*1\r\n+0\r\n");
+    flow_answer(f, NODE_B, "*1\r\n+c\r\n");
+    c = flow_client(f);
+    flow_send(f, c, "GET c");
+    flow_node_serves(f, NODE_B, "GET c", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
+static Suite *order_suite(void)
+{
+    Suite *suite = suite_create("order");
+    TCase *t = tcase_create("order");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, a_read_that_was_served_behind_a_refused_write_is_asked_again);
+    tcase_add_test(t, a_refused_request_is_not_sent_after_a_later_write_was_executed);
+    tcase_add_test(
+        t, reads_before_an_executed_write_keep_their_replies_and_those_behind_are_asked_again);
+    tcase_add_test(t, a_refused_request_waits_for_the_replies_of_those_behind_it);
+    tcase_add_test(t, a_write_that_was_lost_behind_a_refused_one_counts_as_executed);
+    tcase_add_test(t, parts_of_split_requests_take_part);
+    tcase_add_test(t, requests_in_another_slot_keep_their_replies);
+    tcase_add_test(t, while_a_slot_migrates_requests_to_it_go_one_at_a_time);
+    tcase_add_test(t, a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(order_suite)
