@@ -12,17 +12,27 @@ struct scan_state {
 
 bool combine_scan_encode(const struct scan_cursor *cursor, uint64_t *value)
 {
-    *value = (uint64_t)cursor->slot << (SCAN_NODE_BITS + 8) |
-             (uint64_t)cursor->print << SCAN_NODE_BITS | cursor->node;
-    return cursor->node >> SCAN_NODE_BITS == 0;
+    if (cursor->node >> SCAN_NODE_BITS == 0) {
+        *value = (uint64_t)cursor->slot << (SCAN_NODE_BITS + SCAN_PRINT_BITS) |
+                 (uint64_t)cursor->print << SCAN_NODE_BITS | cursor->node;
+        return true;
+    }
+    *value = SCAN_LONG_MARK | (uint64_t)cursor->slot << (SCAN_LONG_NODE_BITS + 8) |
+             (uint64_t)cursor->print << SCAN_LONG_NODE_BITS | cursor->node;
+    return cursor->node >> SCAN_LONG_NODE_BITS == 0;
 }
 
 bool combine_scan_decode(uint64_t value, struct scan_cursor *cursor)
 {
-    cursor->node = value & ((1ULL << SCAN_NODE_BITS) - 1);
-    cursor->print = (uint8_t)(value >> SCAN_NODE_BITS);
-    cursor->slot = (uint16_t)((value >> (SCAN_NODE_BITS + 8)) & (SLOT_COUNT - 1));
-    return cursor->print != 0 && value >> (SCAN_NODE_BITS + 8 + 14) == 0;
+    bool is_long = value & SCAN_LONG_MARK;
+    unsigned node_bits = is_long ? SCAN_LONG_NODE_BITS : SCAN_NODE_BITS;
+    unsigned print_bits = is_long ? 8 : SCAN_PRINT_BITS;
+    value &= ~SCAN_LONG_MARK;
+    cursor->node = value & ((1ULL << node_bits) - 1);
+    cursor->print = (uint8_t)((value >> node_bits) & ((1u << print_bits) - 1));
+    cursor->slot = (uint16_t)((value >> (node_bits + print_bits)) & (SLOT_COUNT - 1));
+    return cursor->print != 0 && cursor->print < 1u << SCAN_PRINT_BITS &&
+           value >> (node_bits + print_bits + 14) == 0;
 }
 
 uint8_t combine_scan_print(const char *id, const char *run_id)
@@ -32,7 +42,7 @@ uint8_t combine_scan_print(const char *id, const char *run_id)
         hash = (hash ^ (unsigned char)*p) * 16777619u;
     for (const char *p = run_id; *p; p++)
         hash = (hash ^ (unsigned char)*p) * 16777619u;
-    return (uint8_t)(1 + (hash ^ hash >> 15) % 255);
+    return (uint8_t)(1 + (hash ^ hash >> 15) % 127);
 }
 
 /* Fingerprint of the master that serves a slot now. */

@@ -8,14 +8,16 @@
 
 START_TEST(cursor_comes_back_as_it_was)
 {
-    static const struct scan_cursor cursors[] = {
-        {0, 1, 0}, {16383, 255, (1ULL << SCAN_NODE_BITS) - 1}, {5461, 7, 123456789}};
+    static const struct scan_cursor cursors[] = {{0, 1, 0},
+                                                 {16383, 127, (1ULL << SCAN_NODE_BITS) - 1},
+                                                 {5461, 7, 123456789},
+                                                 {16383, 127, (1ULL << SCAN_LONG_NODE_BITS) - 1}};
     for (size_t i = 0; i < sizeof cursors / sizeof cursors[0]; i++) {
         struct scan_cursor got;
         uint64_t value;
         ck_assert(combine_scan_encode(&cursors[i], &value));
         ck_assert_uint_ne(value, 0);
-        ck_assert_uint_le(value, INT64_MAX);
+        ck_assert_uint_le(value, cursors[i].node >> SCAN_NODE_BITS ? INT64_MAX : 1LL << 53);
         ck_assert(combine_scan_decode(value, &got));
         ck_assert_uint_eq(got.slot, cursors[i].slot);
         ck_assert_uint_eq(got.print, cursors[i].print);
@@ -26,7 +28,7 @@ END_TEST
 
 START_TEST(cursor_of_a_node_that_does_not_fit_is_refused)
 {
-    struct scan_cursor cursor = {.slot = 1, .print = 1, .node = 1ULL << SCAN_NODE_BITS};
+    struct scan_cursor cursor = {.slot = 1, .print = 1, .node = 1ULL << SCAN_LONG_NODE_BITS};
     uint64_t value;
     ck_assert(!combine_scan_encode(&cursor, &value));
 }
@@ -37,7 +39,7 @@ START_TEST(cursor_of_another_form_is_refused)
     struct scan_cursor cursor;
     ck_assert(!combine_scan_decode(5, &cursor));
     ck_assert(!combine_scan_decode(UINT64_MAX, &cursor));
-    ck_assert(!combine_scan_decode(1ULL << 62 | 1ULL << SCAN_NODE_BITS, &cursor));
+    ck_assert(!combine_scan_decode(1ULL << 53 | 1ULL << SCAN_NODE_BITS, &cursor));
 }
 END_TEST
 
