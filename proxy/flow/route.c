@@ -382,6 +382,16 @@ static void route_raise_barriers(struct worker *w)
             c->flags |= CLIENT_BARRIER;
 }
 
+/* The address that a node means by an empty or "?" host in a redirection: its own announced one. */
+static const char *route_own_host(const struct worker *w, const struct pool *pool)
+{
+    const struct topology *t = w->topology;
+    for (uint16_t i = 0; i < t->nnodes; i++)
+        if (t->nodes[i].index == pool->node && *t->nodes[i].announced)
+            return t->nodes[i].announced;
+    return pool->host;
+}
+
 /* The node that "MOVED 1234 host:port" names: its stable index, or NODE_NONE. */
 static uint16_t route_parse_target(const struct worker *w, const struct backend *b,
                                    const char *line, size_t len, int64_t *slot)
@@ -395,8 +405,10 @@ static uint16_t route_parse_target(const struct worker *w, const struct backend 
         !resp_parse_int(colon + 1, (size_t)(end - colon - 1), &port) || port < 1 || port > 65535)
         return NODE_NONE;
     uint16_t at = topology_find_address(w->topology, space + 1, (size_t)(colon - space - 1),
-                                        (uint16_t)port, b->pool->host);
-    return at == TOPOLOGY_NO_NODE ? NODE_NONE : w->topology->nodes[at].index;
+                                        (uint16_t)port, route_own_host(w, b->pool));
+    uint16_t node = at == TOPOLOGY_NO_NODE ? NODE_NONE : w->topology->nodes[at].index;
+    /* no node sends us to itself: on other hosts there are nodes with the same port */
+    return node == b->pool->node ? NODE_NONE : node;
 }
 
 /* Send again at once what a node refused; behind what waits of the same client. */
@@ -429,8 +441,11 @@ static void route_on_moved(struct worker *w, struct request *r, const struct bac
         route_park(w, r, REQUEST_CAUSE_REDIRECTED, ROUTE_PAUSE);
         return;
     }
-    if (w->slot_node[slot] != node) {
-        w->slot_node[slot] = node;
+    /* Only who is taken for the owner can say that another one is: what a node says that was asked
+     * before the map changed, or that has slept through it, is older than what is known here. */
+    uint16_t *owner = &w->slot_node[slot];
+    if (*owner == b->pool->node || *owner == NODE_NONE) {
+        *owner = node;
         route_raise_barriers(w);
     }
     route_again(w, r, REQUEST_CAUSE_REDIRECTED);

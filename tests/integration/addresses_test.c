@@ -205,10 +205,12 @@ END_TEST
 static void announce_ports(const char *endpoint_type)
 {
     char flags[600] = "--node-address-map";
-    use(cluster_start_own(3, 0));
+    const char *const options[] = {"bind 127.0.0.1 127.0.0.2", "cluster-announce-ip 127.0.0.2",
+                                   NULL};
+    use(cluster_start_with(3, 0, options));
     for (int i = 0; i < c->nnodes; i++) {
         expect(admin[i], "OK", "CONFIG SET cluster-announce-port %d", 65500 + i);
-        snprintf(flags + strlen(flags), sizeof flags - strlen(flags), " 127.0.0.1:%d=127.0.0.1:%d",
+        snprintf(flags + strlen(flags), sizeof flags - strlen(flags), " 127.0.0.2:%d=127.0.0.1:%d",
                  65500 + i, c->nodes[i].port);
     }
     on_all("CONFIG SET cluster-preferred-endpoint-type %s", endpoint_type);
