@@ -36,6 +36,7 @@ struct server {
     uint32_t serving; /* workers that have not drained */
     uint32_t running; /* workers that have not ended */
     bool stopping;
+    int stop_signal; /* that began it */
 };
 
 /* --- what discovery finds --- */
@@ -63,10 +64,15 @@ static void server_on_commands(void *owner, const struct command_table *commands
 
 static void server_stop(struct server *server, int signum)
 {
-    if (server->stopping) {
+    /* As with redis-server: a second Ctrl-C does not wait. A supervisor's SIGTERM may come beside
+     * the terminal's SIGINT and says nothing new. */
+    if (server->stopping && signum == SIGINT && server->stop_signal == SIGINT) {
         log_warning("Second %s: stopping at once", strsignal(signum));
         _exit(1);
     }
+    if (server->stopping)
+        return;
+    server->stop_signal = signum;
     double seconds = server->process.config->drain_timeout / 1e3;
     log_notice("%s: no new clients; requests under way have %.1f s", strsignal(signum), seconds);
     sd_notify(0, "STOPPING=1");
