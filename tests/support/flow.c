@@ -150,8 +150,7 @@ static bool flow_receive(struct flow_link *link)
     return n > 0;
 }
 
-/* A turn, and whatever the nodes were sent. */
-static bool flow_step(struct flow *f)
+bool flow_step(struct flow *f)
 {
     bool moved = false;
     flow_turn(f);
@@ -488,6 +487,22 @@ void flow_node_dies(struct flow *f, enum flow_node node)
 void flow_node_returns(struct flow *f, enum flow_node node)
 {
     f->nodes[node].listener = flow_listen(f->nodes[node].port);
+}
+
+const char *flow_link_takes(struct flow_link *link)
+{
+    return link->fd >= 0 && flow_take(link) ? link->command : NULL;
+}
+
+void flow_link_answers(struct flow_link *link, const char *reply)
+{
+    ssize_t len = (ssize_t)strlen(reply);
+    ck_assert_int_eq(write(link->fd, reply, (size_t)len), len);
+}
+
+void flow_link_cuts(struct flow_link *link)
+{
+    flow_drop_link(link);
 }
 
 uint64_t flow_count(struct flow *f, enum counter which)

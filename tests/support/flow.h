@@ -49,6 +49,8 @@ void flow_stop(struct flow *f);
 
 /* One turn of the loop; it does not wait. */
 void flow_turn(struct flow *f);
+/* A turn, and what the nodes were sent is taken in. True if that was anything. */
+bool flow_step(struct flow *f);
 /* Turns until nothing moves any more. */
 void flow_settle(struct flow *f);
 /* Turns until condition(arg). Fails the test after some seconds. */
@@ -97,6 +99,12 @@ unsigned flow_node_links(struct flow *f, enum flow_node node);
 /* Close the node's listener and all its connections; open them again at the same port. */
 void flow_node_dies(struct flow *f, enum flow_node node);
 void flow_node_returns(struct flow *f, enum flow_node node);
+
+/* For nodes that answer by themselves: the next whole command on a connection, as flow_node_gets
+ * shows it, or NULL; valid until the next call. Bytes that the socket takes at once go out. */
+const char *flow_link_takes(struct flow_link *link);
+void flow_link_answers(struct flow_link *link, const char *reply);
+void flow_link_cuts(struct flow_link *link);
 
 /* A counter of the worker. */
 uint64_t flow_count(struct flow *f, enum counter which);
