@@ -32,6 +32,11 @@ static void on_change(void *ctx)
     d->changed = true;
 }
 
+static void on_return(void *ctx)
+{
+    rounds_hint(ctx);
+}
+
 static void on_commands(void *ctx, struct endpoint *e, const char *reply, size_t len)
 {
     struct discovery *d = ctx;
@@ -107,6 +112,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *w, int revents)
     (void)revents;
     endpoints_tick(d);
     rounds_tick(d);
+    d->changed = d->changed || d->env.doubting; /* doubts end with time */
 }
 
 static void on_hint(struct ev_loop *loop, ev_async *w, int revents)
@@ -153,6 +159,7 @@ struct discovery *discovery_start(struct ev_loop *loop, const struct config *con
                                    .registry = registry_new(),
                                    .config = d->config,
                                    .on_change = on_change,
+                                   .on_return = on_return,
                                    .on_commands = on_commands,
                                    .ctx = d};
     d->learning = learning_new();

@@ -50,6 +50,7 @@ static void forget_answers(struct endpoint *e)
     e->loading = e->busy = false;
     e->software_known = e->commands_asked = false;
     e->nsamples = 0;
+    e->returned_at = 0;
     e->run_id[0] = e->version[0] = e->software[0] = '\0';
 }
 
@@ -92,6 +93,10 @@ static void on_any_answer(struct endpoint *e)
     e->answered = true;
     e->refused = false;
     e->unwell_since = 0;
+    if (e->held_silent && e->returned_at == 0) {
+        e->returned_at = control_clock();
+        e->env->on_return(e->env->ctx);
+    }
     if (was_unwell)
         e->env->on_change(e->env->ctx);
 }
@@ -130,7 +135,7 @@ static void number_nodes(struct view *view, struct registry *registry, double no
     }
 }
 
-static void take_view(struct endpoint *e, struct view *view, double now)
+static void take_view(struct endpoint *e, struct view *view, double asked_at, double now)
 {
     bool same = e->view && e->view->digest == view->digest && !e->loading && !e->busy;
 
@@ -138,10 +143,11 @@ static void take_view(struct endpoint *e, struct view *view, double now)
     view_free(e->view);
     e->view = view;
     e->view_at = now;
+    e->view_asked_at = asked_at;
     e->loading = e->busy = false;
     e->trouble[0] = '\0';
     e->node = view->nodes[view->myself].index;
-    if (!same)
+    if (!same || e->env->doubting)
         e->env->on_change(e->env->ctx);
 }
 
@@ -150,6 +156,7 @@ static void on_nodes(void *arg, const redisReply *reply, const char *raw, size_t
     struct endpoint *e = arg;
     const char *error = NULL;
     struct view *view = NULL;
+    double asked_at = e->asked_at; /* on_any_answer may ask again */
 
     (void)raw;
     (void)len;
@@ -164,7 +171,7 @@ static void on_nodes(void *arg, const redisReply *reply, const char *raw, size_t
     if (error)
         complain(e, "CLUSTER NODES", error);
     if (view)
-        take_view(e, view, control_clock());
+        take_view(e, view, asked_at, control_clock());
     if (e->again) {
         e->again = false;
         endpoint_ask(e);
@@ -304,10 +311,12 @@ void endpoint_ask(struct endpoint *e)
 
     if (!control_is_up(e->control))
         return;
-    if (e->asking)
+    if (e->asking) {
         e->again = true;
-    else
-        e->asking = control_send(e->control, on_nodes, e, 2, argv);
+        return;
+    }
+    e->asking = control_send(e->control, on_nodes, e, 2, argv);
+    e->asked_at = control_clock();
 }
 
 void endpoint_probe(struct endpoint *e)

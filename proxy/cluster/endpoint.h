@@ -24,9 +24,12 @@ struct endpoint_env {
     const struct config *config;
     /* Something that the topology is made of changed here. */
     void (*on_change)(void *ctx);
+    /* A node that was published as silent has answered. */
+    void (*on_return)(void *ctx);
     /* The raw reply to endpoint_ask_commands. */
     void (*on_commands)(void *ctx, struct endpoint *e, const char *reply, size_t len);
     void *ctx;
+    bool doubting; /* somebody has returned and is not trusted yet: each answer is looked at */
 };
 
 struct endpoint_sample {
@@ -56,14 +59,19 @@ struct endpoint {
     double retry_at;
     double unwell_since; /* first missing answer; 0: well */
     bool silent;         /* as endpoint_is_silent said at the last tick */
-    char trouble[128];   /* why it was refused, for the log */
+    bool held_silent;    /* in the last picture … */
+    char silent_run[41]; /* … and what ran there when it fell silent */
+    double returned_at; /* it answered after that: others are asked what became of it; 0: trusted */
+    char trouble[128];  /* why it was refused, for the log */
 
     /* what the node said */
     bool asking; /* CLUSTER NODES is on its way */
     bool again;  /* ask once more when it has answered */
     struct view *view;
     double view_at;
-    uint16_t node; /* registry index of the node that is there; TOPOLOGY_NO_NODE: unknown */
+    double asked_at;      /* when CLUSTER NODES was sent last */
+    double view_asked_at; /* and when for this view */
+    uint16_t node;        /* registry index of the node that is there; TOPOLOGY_NO_NODE: unknown */
     bool loading;
     bool busy;       /* it answers, but nothing else than that a script runs */
     bool info_known; /* INFO replication was understood on this connection */

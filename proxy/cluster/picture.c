@@ -10,6 +10,11 @@
 #define MAX_VIEWS 32  /* the freshest ones are merged */
 #define FORGOTTEN 1.0 /* seconds in no view until a node is gone */
 
+/* Seconds that a node which answers again after a silence waits for the others' word … */
+#define DOUBT_MOST   0.3
+#define DOUBT_VOICES 8   /* of so many at most */
+#define DOUBT_FAILED 2.0 /* … and if they take it for dead, as while they elect another one */
+
 /* --- views --- */
 
 static bool is_forgotten(void *ctx, uint16_t index)
@@ -172,10 +177,81 @@ static bool is_lagging(struct discovery *d, const struct topology *t,
     return master && endpoint_is_behind(e, master, d->config->replica_max_lag, now);
 }
 
+static bool has_replica(const struct topology *t, const struct topology_node *master)
+{
+    for (uint16_t i = 0; i < t->nnodes; i++)
+        if (t->nodes[i].master == (uint16_t)(master - t->nodes))
+            return true;
+    return false;
+}
+
+/* Have those that can be asked answered since then? */
+static bool is_spoken_about(const struct discovery *d, const struct endpoint *e, double since)
+{
+    int heard = 0, missing = 0;
+
+    for (const struct endpoint *o = d->endpoints; o; o = o->hh.next) {
+        bool answered = o->view && o->view_asked_at >= since;
+
+        if (o == e || !endpoint_is_up(o) || endpoint_is_suspected(o))
+            continue;
+        heard += answered;
+        missing += !answered;
+    }
+    return missing == 0 || heard >= DOUBT_VOICES;
+}
+
+/* A node that was away does not know what the others decided meanwhile, and would serve slots that
+ * are another one's by now. It counts as silent until they have been asked. */
+static bool is_doubted(struct discovery *d, const struct topology *t,
+                       const struct topology_node *node, struct endpoint *e, double now)
+{
+    bool electing = node->flags & TOPOLOGY_FAIL && has_replica(t, node) &&
+                    strcmp(e->run_id, e->silent_run) == 0;
+    double age = now - e->returned_at;
+
+    if (e->returned_at == 0)
+        return false;
+    if (age < DOUBT_MOST && !(*e->run_id && is_spoken_about(d, e, e->returned_at)))
+        return true;
+    if (age < DOUBT_FAILED && electing)
+        return true;
+    e->returned_at = 0;
+    return false;
+}
+
+/* A short silence is enough if others notice it too: they may elect another one soon. */
+static bool is_silent(struct discovery *d, const struct topology *t,
+                      const struct topology_node *node, struct endpoint *e, double now)
+{
+    const uint32_t suspected = TOPOLOGY_FAIL | TOPOLOGY_PFAIL;
+
+    if (endpoint_is_silent(e, now) || (node->flags & suspected && e->unwell_since > 0))
+        return true;
+    if (!is_doubted(d, t, node, e, now))
+        return false;
+    d->env.doubting = true;
+    return true;
+}
+
+static bool judge_silence(struct discovery *d, const struct topology *t,
+                          const struct topology_node *node, struct endpoint *e, double now)
+{
+    bool silent;
+
+    if (!e || (e->node != TOPOLOGY_NO_NODE && e->node != node->index))
+        return true;
+    silent = is_silent(d, t, node, e, now);
+    if (silent && !e->held_silent)
+        memcpy(e->silent_run, node->run_id, sizeof(e->silent_run));
+    e->held_silent = silent;
+    return silent;
+}
+
 static void decorate_node(struct discovery *d, struct topology *t, struct topology_node *node,
                           double now)
 {
-    const struct endpoint *e = place_node(d, node);
+    struct endpoint *e = place_node(d, node);
     const uint32_t ours = TOPOLOGY_SILENT | TOPOLOGY_LAGGING | TOPOLOGY_LOADING | TOPOLOGY_BUSY;
     bool here = e && e->node == node->index;
 
@@ -184,7 +260,7 @@ static void decorate_node(struct discovery *d, struct topology *t, struct topolo
         memcpy(node->run_id, e->run_id, sizeof(node->run_id));
         memcpy(node->version, e->version, sizeof(node->version));
     }
-    if (!e || endpoint_is_silent(e, now) || (e->node != TOPOLOGY_NO_NODE && !here))
+    if (judge_silence(d, t, node, e, now))
         node->flags |= TOPOLOGY_SILENT;
     /* after a restart of everything the others call it dead for seconds while it serves already */
     if (node->flags & TOPOLOGY_FAIL && here && e->view && !endpoint_is_suspected(e) &&
@@ -231,6 +307,7 @@ struct topology *picture_make(struct discovery *d)
     keep_software(d, t);
     need_all_addresses(d, t, views, input.nviews);
     endpoints_index(d);
+    d->env.doubting = false;
     for (uint16_t i = 0; i < t->nnodes; i++)
         decorate_node(d, t, &t->nodes[i], control_clock());
     topology_count(t);

@@ -69,6 +69,17 @@ static void pool_fail_all(struct pool *pool, const char *why)
                 backend_fail(pool->backends[kind][i], why);
 }
 
+/* What a silent node sends when it wakes up is read only when the others have confirmed that it is
+ * still what it takes itself for. Until then it may acknowledge writes that will be lost and give
+ * values that were overwritten elsewhere; if it has lost its slots, the connections are closed. */
+static void pool_hold_back(struct pool *pool, bool silent)
+{
+    for (int kind = 0; kind < POOL_KINDS; kind++)
+        for (int i = 0; i < POOL_MAX_SHARED; i++)
+            if (pool->backends[kind][i])
+                stream_set_reading(&pool->backends[kind][i]->stream, !silent);
+}
+
 /* Take over what the topology says of one node. */
 static void pool_follow(struct pool *pool, const struct topology_node *node)
 {
@@ -93,6 +104,8 @@ static void pool_follow(struct pool *pool, const struct topology_node *node)
         pool_fail_all(pool, "the node has moved to another address");
     else if (pool->demoted && (node->flags & (POOL_UNFIT | TOPOLOGY_PFAIL)))
         pool_fail_all(pool, "the node has lost its slots and does not answer");
+    if ((before ^ node->flags) & TOPOLOGY_SILENT)
+        pool_hold_back(pool, node->flags & TOPOLOGY_SILENT);
 }
 
 void pool_update(struct worker *w, const struct topology *t)
