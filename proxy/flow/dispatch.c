@@ -1,6 +1,7 @@
 /* dispatch: what a request needs: one node, several, or slotway itself.
  * The first function is the path of every request with one key; the others are its branches. */
 #include "flow/dispatch.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "cluster/slot.h"
 #include "flow/fanout.h"
@@ -9,6 +10,7 @@
 #include "flow/script.h"
 #include "flow/worker.h"
 #include <stdlib.h>
+#include <strings.h>
 
 /* A request with more keys probably has several in one slot. */
 #define DISPATCH_MANY_KEYS 100
@@ -141,8 +143,26 @@ static bool dispatch_is_paused(struct client *c, const struct command *cmd)
            (cmd->flags & (COMMAND_WRITE | COMMAND_SCRIPT | COMMAND_PUBSUB));
 }
 
+/* "POST" and "Host:" come from a browser that was led here by a hostile page: closed without a
+ * word, as redis-server does. */
+static bool dispatch_is_http(const char *data, const struct resp_args *args)
+{
+    const struct resp_arg *name = &args->v[0];
+    return (name->len == 4 && strncasecmp(data + name->off, "post", 4) == 0) ||
+           (name->len == 5 && strncasecmp(data + name->off, "host:", 5) == 0);
+}
+
 static void dispatch_unknown(struct client *c, const char *data, const struct resp_args *args)
 {
+    if (dispatch_is_http(data, args)) {
+        log_limited(LOG_LEVEL_WARNING,
+                    "Client id=%llu closed: it speaks HTTP (possible cross "
+                    "protocol scripting)",
+                    (unsigned long long)c->id);
+        counters_add(&c->worker->counters, COUNTER_clients_closed_protocol, 1);
+        client_close(c);
+        return;
+    }
     char text[512];
     size_t len = command_error_unknown(text, sizeof text, data, args);
     client_reply_errorf(c, "%.*s", (int)len, text);

@@ -61,12 +61,17 @@ void pool_on_lost(struct pool *pool, bool was_ready)
     pool->retry_at = pool->worker->now + (pause < POOL_RETRY_MOST ? pause : POOL_RETRY_MOST);
 }
 
+static void pool_fail_kind(struct pool *pool, int kind, const char *why)
+{
+    for (int i = 0; i < POOL_MAX_SHARED; i++)
+        if (pool->backends[kind][i])
+            backend_fail(pool->backends[kind][i], why);
+}
+
 static void pool_fail_all(struct pool *pool, const char *why)
 {
     for (int kind = 0; kind < POOL_KINDS; kind++)
-        for (int i = 0; i < POOL_MAX_SHARED; i++)
-            if (pool->backends[kind][i])
-                backend_fail(pool->backends[kind][i], why);
+        pool_fail_kind(pool, kind, why);
 }
 
 /* What a silent node sends when it wakes up is read only when the others have confirmed that it is
@@ -100,6 +105,8 @@ static void pool_follow(struct pool *pool, const struct topology_node *node)
         pool->demoted = 0;
     if (moved || ((before & POOL_UNFIT) && !(node->flags & POOL_UNFIT)))
         pool->retry_at = 0;
+    if ((node->flags & POOL_UNFIT) && !(before & POOL_UNFIT))
+        pool_fail_kind(pool, POOL_REPLICA, "the replica does not answer"); /* its master will */
     if (moved)
         pool_fail_all(pool, "the node has moved to another address");
     else if (pool->demoted && (node->flags & (POOL_UNFIT | TOPOLOGY_PFAIL)))

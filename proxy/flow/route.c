@@ -431,12 +431,21 @@ static void route_again(struct worker *w, struct request *r, enum request_cause 
         route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
 }
 
+/* A node found keys where slotway found none (numkeys that only the node understands, a module's
+ * command): the slot is the one that it names. */
+static void route_learn_slot(struct request *r, int64_t slot)
+{
+    if (r->slot == SLOT_NONE && slot >= 0 && slot < SLOT_COUNT)
+        r->slot = (uint16_t)slot;
+}
+
 static void route_on_moved(struct worker *w, struct request *r, const struct backend *b,
                            const char *line, size_t len)
 {
     int64_t slot = -1;
     uint16_t node = route_parse_target(w, b, line, len, &slot);
     counters_add(&w->counters, COUNTER_redirects_moved, 1);
+    route_learn_slot(r, slot);
     if (node == NODE_NONE || slot != r->slot) {
         route_park(w, r, REQUEST_CAUSE_REDIRECTED, ROUTE_PAUSE);
         return;
@@ -465,6 +474,7 @@ static void route_on_ask(struct worker *w, struct request *r, const struct backe
     int64_t slot = -1;
     uint16_t node = route_parse_target(w, b, line, len, &slot);
     counters_add(&w->counters, COUNTER_redirects_ask, 1);
+    route_learn_slot(r, slot);
     if (node == NODE_NONE || slot != r->slot) {
         route_park(w, r, REQUEST_CAUSE_REDIRECTED, ROUTE_PAUSE);
         return;
