@@ -290,8 +290,9 @@ static void backend_note_slow(struct backend *b, struct request *r)
     struct bufq copy = {0};
     struct worker *w = b->worker;
     struct client *c = r->fanout ? r->fanout->parent->client : r->client;
-    if (!r->cmd || !c)
+    if (!r->cmd || !c || w->slow_budget == 0)
         return;
+    w->slow_budget--;
     bufq_copy_head(&w->chunks, &copy, &b->stream.out, r->len);
     bufq_drop(&w->chunks, &copy, r->prefix);
     slowlog_add(w, c, bufq_flatten(&w->chunks, &copy), copy.len, w->now - r->started);

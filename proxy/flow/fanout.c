@@ -90,10 +90,26 @@ static uint32_t fanout_group(struct worker *w, const uint16_t *slots, uint32_t n
     return children;
 }
 
+/* "<type><n>\r\n" at out; returns the end. snprintf would be the dearest part of a split MGET. */
+static char *fanout_put_number(char *out, char type, uint64_t n)
+{
+    char digits[20];
+    int count = 0;
+    do
+        digits[count++] = (char)('0' + n % 10);
+    while (n /= 10);
+    *out++ = type;
+    while (count > 0)
+        *out++ = digits[--count];
+    *out++ = '\r';
+    *out++ = '\n';
+    return out;
+}
+
 /* "$<len>\r\n<bytes>\r\n" at out; returns the end. */
 static char *fanout_put_bulk(char *out, const char *data, uint32_t len)
 {
-    out += sprintf(out, "$%u\r\n", len);
+    out = fanout_put_number(out, '$', len);
     memcpy(out, data, len);
     out += len;
     *out++ = '\r';
@@ -141,7 +157,7 @@ static void fanout_send_child(struct worker *w, struct fanout *f, uint32_t index
     for (uint32_t i = first; i != FANOUT_LAST; i = split->next[i], count++)
         size += fanout_piece(split->request, split->args, split->keys->v[i], split->per_key).len;
     struct chunk *chunk = chunk_alloc_size(&w->chunks, size);
-    char *out = chunk->data + sprintf(chunk->data, "*%u\r\n", 1 + count * split->per_key);
+    char *out = fanout_put_number(chunk->data, '*', 1 + (uint64_t)count * split->per_key);
     out = fanout_put_bulk(out, split->request + name->off, name->len);
     for (uint32_t i = first; i != FANOUT_LAST; i = split->next[i]) {
         struct fanout_piece piece = fanout_piece(split->request, split->args, split->keys->v[i],
@@ -252,7 +268,7 @@ static size_t fanout_element(const struct bufq *q)
 static void fanout_put_header(struct worker *w, struct bufq *out, char type, uint64_t n)
 {
     char *p = bufq_reserve(&w->chunks, out, 32);
-    bufq_commit(out, (size_t)sprintf(p, "%c%llu\r\n", type, (unsigned long long)n));
+    bufq_commit(out, (size_t)(fanout_put_number(p, type, n) - p));
 }
 
 /* MGET: each key's element, in the order of the keys. */

@@ -16,6 +16,9 @@
 
 #define WORKER_DRIVE_INTERVAL 0.01 /* s: parked requests are looked at so often */
 #define WORKER_SLOW_INTERVAL  0.1  /* s: timeouts */
+/* Slow log entries per WORKER_SLOW_INTERVAL: when everything is slow, writing all of it down would
+ * make it slower. */
+#define WORKER_SLOW_BUDGET 16
 /* Pumping and flushing go round so often in one turn at most, so that one client with a long
  * backlog does not keep the others waiting. */
 #define WORKER_ROUNDS 4
@@ -122,6 +125,7 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
     struct worker *w = watcher->data;
     struct client *next;
     atomic_store_explicit(&w->heartbeat, w->now, memory_order_relaxed);
+    w->slow_budget = WORKER_SLOW_BUDGET;
     pool_check(w);
     for (struct client *c = w->clients; c; c = next) {
         next = c->next;
@@ -328,6 +332,7 @@ struct worker *worker_new(struct process *process, uint32_t id, const struct con
     w->slot_stamps = memory_zalloc(SLOT_COUNT * sizeof *w->slot_stamps);
     w->slot_child = memory_zalloc(SLOT_COUNT * sizeof *w->slot_child);
     w->slowlog = slowlog_new();
+    w->slow_budget = WORKER_SLOW_BUDGET;
     worker_set_config(w, config_ref(config));
     worker_set_commands(w, commands);
     worker_init_watchers(w);

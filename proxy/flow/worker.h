@@ -53,7 +53,8 @@ struct worker {
     uint16_t *key_slots;      /* and their slots */
     uint32_t key_slots_cap;
     struct resp_limits limits, limits_before_auth;
-    uint64_t slow_after; /* µs: requests that take at least so long go to the slow log */
+    uint32_t slow_budget; /* entries that the slow log still takes before the next slow_timer */
+    uint64_t slow_after;  /* µs: requests that take at least so long go to the slow log */
     struct chunk_pool chunks;
     struct slab requests;
     struct slab clients_slab;
