@@ -79,7 +79,8 @@ package = $(shell pkg-config --libs $(1) 2>/dev/null || echo $(2))
 
 LIBS := -lev $(call package,hiredis,-lhiredis) $(call package,libcrypto,-lcrypto) $(call package,libsystemd,-lsystemd) -lm
 ifdef JEMALLOC
-LIBS += $(call package,jemalloc,-ljemalloc)
+# As-needed would drop it: with link-time optimisation malloc is not referenced until after that choice.
+LIBS += -Wl,--no-as-needed $(call package,jemalloc,-ljemalloc) -Wl,--as-needed
 ALL_CPPFLAGS += -DSLOTWAY_JEMALLOC=1
 endif
 TEST_LIBS := $(call package,check,-lcheck -lsubunit -lrt) $(LIBS)
