@@ -53,6 +53,7 @@ int64_t load_first_success(struct load *l, int group, int64_t since);
 
 struct load_result {
     uint64_t commands, errors, unexpected_errors, maybe_errors, wrong, redirects_seen, closed, lost;
+    uint64_t read_ahead;                /* retried reads that saw a write pipelined behind them */
     double gap_ms[LOAD_GROUPS];         /* longest time without a good reply, pinned clients */
     double before_rate[LOAD_GROUPS];    /* pipelines a second before the fault */
     double during_rate[LOAD_GROUPS];    /* and from its begin to the end */
