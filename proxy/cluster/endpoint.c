@@ -235,9 +235,9 @@ static void on_replication(void *arg, const redisReply *reply, const char *raw, 
     if (reply->type != REDIS_REPLY_STRING)
         return;
     e->info_known = info_field(reply->str, "role", value, sizeof(value));
-    e->link_up = strcmp(value, "master") == 0 ||
-                 (info_field(reply->str, "master_link_status", value, sizeof(value)) &&
-                  strcmp(value, "up") == 0);
+    /* a master has no link: if it is made a replica it must say first that it has caught up */
+    e->link_up = info_field(reply->str, "master_link_status", value, sizeof(value)) &&
+                 strcmp(value, "up") == 0;
     if (info_field(reply->str, "slave_repl_offset", value, sizeof(value)) ||
         info_field(reply->str, "master_repl_offset", value, sizeof(value)))
         e->offset = strtoll(value, NULL, 10);

@@ -17,6 +17,9 @@
  * what is still unanswered then would be answered by a node that may not know of its demotion. */
 #define POOL_DEMOTED_GRACE 250000
 
+/* A connection that owes replies and is silent for so long makes discovery look at its node, µs. */
+#define POOL_SUSPICIOUS 300000
+
 static struct pool *pool_new(struct worker *w, uint16_t node)
 {
     struct pool *pool = memory_zalloc(sizeof *pool);
@@ -134,16 +137,16 @@ void pool_update(struct worker *w, const struct topology *t)
 }
 
 /* Does it owe replies for so long that something is wrong with this connection or its node? A node
- * that says of itself that it is busy with a script owes them rightly; to learn whether it does,
- * discovery is asked in time. */
+ * that says of itself that it is busy with a script owes them rightly; to learn whether it does, or
+ * answers nobody, discovery is asked in time. */
 static bool pool_is_overdue(const struct pool *pool, const struct backend *b)
 {
     uint64_t limit = pool->worker->config->backend_timeout * 1000ull;
     uint64_t silent = pool->worker->now - b->heard;
-    if (limit == 0 || silent <= limit / 2 || (pool->flags & TOPOLOGY_BUSY))
+    if (silent < POOL_SUSPICIOUS || (pool->flags & TOPOLOGY_BUSY))
         return false;
     worker_hint(pool->worker);
-    return silent > limit;
+    return limit && silent > limit;
 }
 
 /* Why this connection can not stay, NULL: it can. */

@@ -139,6 +139,59 @@ START_TEST(a_node_known_to_be_silent_is_not_asked)
 }
 END_TEST
 
+START_TEST(what_a_silent_master_sends_is_read_when_it_is_trusted_again)
+{
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    f->nodes[NODE_A].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_answer(f, NODE_A, "+1\r\n");
+    flow_expect_nothing(f, c);
+    f->nodes[NODE_A].flags = TOPOLOGY_MASTER;
+    flow_publish(f);
+    flow_expect(f, c, "+1\r\n");
+    use();
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_opened), 1);
+}
+END_TEST
+
+START_TEST(what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots)
+{
+    int writer = flow_client(f);
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_send(f, writer, "SET b 2");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    f->nodes[NODE_A].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_answer(f, NODE_A, "+old\r\n");
+    flow_expect_nothing(f, c);
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+        if (f->owner[slot] == NODE_A)
+            f->owner[slot] = NODE_B;
+    flow_publish(f);
+    flow_node_serves(f, NODE_B, "GET b", "+new\r\n");
+    flow_expect(f, c, "+new\r\n");
+    flow_expect(f, writer,
+                "-ERR connection to the node was lost: the command may or may not have been "
+                "executed\r\n");
+    close(writer);
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
+}
+END_TEST
+
+START_TEST(what_a_silent_replica_was_asked_the_master_is)
+{
+    flow_send(f, c, "READONLY", "GET b");
+    flow_node_serves(f, REPLICA_A, "READONLY", "+OK\r\n");
+    flow_node_gets(f, REPLICA_A, "GET b");
+    f->nodes[REPLICA_A].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+OK\r\n+1\r\n");
+}
+END_TEST
+
 static Suite *pool_suite(void)
 {
     Suite *suite = suite_create("pool");
@@ -152,6 +205,9 @@ static Suite *pool_suite(void)
     tcase_add_test(t, pauses_between_connects_grow_and_end);
     tcase_add_test(t, a_connection_that_worked_is_opened_again_at_once);
     tcase_add_test(t, a_node_known_to_be_silent_is_not_asked);
+    tcase_add_test(t, what_a_silent_master_sends_is_read_when_it_is_trusted_again);
+    tcase_add_test(t, what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots);
+    tcase_add_test(t, what_a_silent_replica_was_asked_the_master_is);
     suite_add_tcase(suite, t);
     return suite;
 }
