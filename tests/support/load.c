@@ -574,9 +574,10 @@ static void pipeline_done(struct load *l, struct client *c)
 {
     int64_t now = now_ms(), took = now - c->started;
     int row = c->group < 0 ? LOAD_GROUPS : c->group;
-    if (l->fault && c->started >= l->fault && took > l->longest_wait[row])
+    int64_t fault = GET(l->fault);
+    if (fault && c->started >= fault && took > l->longest_wait[row])
         l->longest_wait[row] = took;
-    l->pipelines[row][l->fault ? 1 : 0]++;
+    l->pipelines[row][fault ? 1 : 0]++;
     c->nops = c->answered = 0;
     c->out_len = c->out_sent = 0;
     c->next_start = c->started + l->o.pace_ms;
