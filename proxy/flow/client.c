@@ -40,9 +40,7 @@ void client_open(struct worker *w, int fd, bool unix_socket)
     c->flags = (*w->config->requirepass ? 0 : CLIENT_AUTHENTICATED) |
                (unix_socket ? CLIENT_UNIX : 0) | (w->draining ? CLIENT_CLOSING : 0);
     c->estimate[0] = CLIENT_WRITE_ESTIMATE;
-    c->estimate[1] = (uint32_t)(w->config->client_output_window < UINT32_MAX
-                                    ? w->config->client_output_window
-                                    : UINT32_MAX);
+    c->estimate[1] = (uint32_t)(w->window < UINT32_MAX ? w->window : UINT32_MAX);
     c->created = c->active = w->seconds;
     c->next = w->clients;
     if (c->next)
@@ -132,17 +130,14 @@ void client_bury(struct worker *w)
 /* --- the window --- */
 
 /* May one more request be issued now? */
-static bool client_may_issue(const struct client *c)
+static inline bool client_may_issue(const struct client *c)
 {
-    const struct config *config = c->worker->config;
+    const struct worker *w = c->worker;
     if (c->flags & (CLIENT_BARRIER | CLIENT_CLOSING | CLIENT_GONE | CLIENT_PAUSED))
         return false;
-    if (c->stream.unsent >= config->client_output_window)
-        return false;
     if (!c->head)
-        return true;
-    return c->cost + c->stream.unsent < config->client_output_window &&
-           c->in_flight < config->max_pipeline;
+        return c->stream.unsent < w->window;
+    return c->cost + c->stream.unsent < w->window && c->in_flight < w->max_pipeline;
 }
 
 void client_push(struct client *c, struct request *r, uint32_t replies)
@@ -257,7 +252,7 @@ static void client_advance(struct client *c)
     }
     if (c->in)
         client_make_pumpable(c);
-    if (c->stream.unsent > c->worker->config->client_output_window)
+    if (c->stream.unsent > c->worker->window)
         client_check_output(c);
 }
 

@@ -53,7 +53,6 @@ struct client {
     const struct command *last_command;
     uint64_t id;
     uint64_t drive_turn; /* the pass over parked requests in which one of its stayed parked */
-    uint64_t calls;      /* commands so far */
     uint32_t flags;
     uint32_t in_flight;   /* requests on its FIFO */
     uint64_t cost;        /* sum of their costs */

@@ -282,10 +282,10 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
     struct worker *w = c->worker;
     bool unknown_sub = false;
     const struct command *cmd = dispatch_lookup(w, data, len, args, &unknown_sub);
-    bool alone;
-    if (dispatch_must_wait(c, cmd, data, len, args, &alone))
+    bool alone = false;
+    if ((w->careful || len >= REQUEST_BULK_MIN) &&
+        dispatch_must_wait(c, cmd, data, len, args, &alone))
         return false;
-    c->calls++;
     counters_add(&w->counters, COUNTER_commands, 1);
     if (c->flags & CLIENT_REPLY_SKIP)
         c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP) | CLIENT_SKIP_NOW;
@@ -297,7 +297,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
         if (alone && c->head)
             c->flags |= CLIENT_BARRIER;
     }
-    c->flags &= ~(uint32_t)CLIENT_SKIP_NOW;
+    if (c->flags & CLIENT_SKIP_NOW)
+        c->flags &= ~(uint32_t)CLIENT_SKIP_NOW;
     return true;
 }
 

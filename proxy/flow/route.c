@@ -465,7 +465,9 @@ static void route_note_unsettled(struct worker *w, uint16_t slot)
 {
     if (slot >= SLOT_COUNT)
         return;
-    w->unsettled[slot] = w->unsettled_until = w->seconds + ROUTE_UNSETTLED;
+    w->unsettled_until = w->seconds + ROUTE_UNSETTLED;
+    w->unsettled[slot] = (uint32_t)w->unsettled_until;
+    w->careful = true;
 }
 
 static void route_on_ask(struct worker *w, struct request *r, const struct backend *b,

@@ -32,6 +32,12 @@ static uint64_t worker_clock(void)
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+static bool worker_is_careful(const struct worker *w)
+{
+    return w->unsettled_until >= w->seconds ||
+           atomic_load_explicit(&w->process->pause_until, memory_order_relaxed) > w->now;
+}
+
 static void worker_on_start_of_turn(struct ev_loop *loop, ev_check *watcher, int events)
 {
     (void)loop;
@@ -39,6 +45,7 @@ static void worker_on_start_of_turn(struct ev_loop *loop, ev_check *watcher, int
     struct worker *w = watcher->data;
     w->now = worker_clock();
     w->seconds = (int64_t)(w->now / 1000000);
+    w->careful = worker_is_careful(w);
 }
 
 static void worker_pump(struct worker *w)
@@ -237,6 +244,8 @@ static void worker_set_config(struct worker *w, const struct config *config)
 {
     config_unref(w->config);
     w->config = config;
+    w->window = config->client_output_window;
+    w->max_pipeline = config->max_pipeline;
     w->limits.max_bulk = config->proto_max_bulk_len;
     w->limits.max_size = config->client_query_buffer_limit;
     w->limits.max_args = INT32_MAX; /* as Redis 7; bounded by max_size */

@@ -39,6 +39,10 @@ struct worker {
     /* read and written with every request */
     uint64_t now;    /* µs, CLOCK_MONOTONIC, read once a turn */
     int64_t seconds; /* the same in whole seconds */
+    bool careful; /* CLIENT PAUSE or a migrating slot: each request is looked at before it is issued
+                   */
+    uint32_t max_pipeline; /* config->max_pipeline */
+    uint64_t window;       /* config->client_output_window */
     struct ev_loop *loop;
     const struct command_table *commands;
     const struct config *config;
@@ -65,7 +69,7 @@ struct worker {
     struct pool *pools[TOPOLOGY_MAX_NODES];
     /* Slots that are being migrated: until when (in `seconds`) a client's requests to them go one
      * at a time, because of two in flight the first may be refused and the second served. */
-    int64_t unsettled[SLOT_COUNT];
+    uint32_t unsettled[SLOT_COUNT];
     int64_t unsettled_until;     /* of all slots; 0: none */
     struct topology *topology;   /* one reference; NULL until the first one came */
     struct worker_shard *shards; /* in the order of their first slots */
