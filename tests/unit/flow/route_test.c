@@ -72,6 +72,36 @@ START_TEST(moved_without_a_host_names_the_host_that_said_it)
 }
 END_TEST
 
+START_TEST(moved_from_who_is_not_the_owner_any_more_turns_nothing_back)
+{
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    f->owner[3300] = NODE_B;
+    flow_publish(f);
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_C);
+    flow_node_serves(f, NODE_B, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+    flow_node_gets_nothing(f, NODE_C);
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_B, "GET b", "+2\r\n");
+    flow_expect(f, c, "+2\r\n");
+}
+END_TEST
+
+/* On another host there is a node with the same port, and its host is not named. */
+START_TEST(moved_to_who_says_it_waits_for_the_map)
+{
+    char line[64];
+    snprintf(line, sizeof line, "-MOVED 3300 :%u\r\n", f->nodes[NODE_A].port);
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", line);
+    f->owner[3300] = NODE_B;
+    flow_publish(f);
+    flow_node_serves(f, NODE_B, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+}
+END_TEST
+
 START_TEST(ask_is_followed_once_behind_asking_whose_reply_is_swallowed)
 {
     flow_send(f, c, "GET b");
@@ -641,6 +671,8 @@ static void add(TCase *t)
 {
     tcase_add_test(t, moved_is_followed_and_remembered);
     tcase_add_test(t, moved_without_a_host_names_the_host_that_said_it);
+    tcase_add_test(t, moved_from_who_is_not_the_owner_any_more_turns_nothing_back);
+    tcase_add_test(t, moved_to_who_says_it_waits_for_the_map);
     tcase_add_test(t, ask_is_followed_once_behind_asking_whose_reply_is_swallowed);
     tcase_add_test(t, a_dead_target_of_ask_is_given_up_for_the_slots_owner);
     tcase_add_test(t, redirected_requests_keep_their_order_and_later_ones_wait);
