@@ -270,7 +270,7 @@ START_TEST(refused_for_a_while_then_served)
         "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n"};
     begin(NULL);
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-        char key[24], want[12];
+        char key[24], want[16];
         snprintf(key, sizeof key, "later:%d:", (int)i);
         /* All ten as they come, and then three times what is tried first. */
         fake_node_rule(node, key, FAKE_TEXT, refusals[i], 0, 10 + 3);
