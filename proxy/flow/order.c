@@ -81,7 +81,7 @@ bool order_on_reply(struct worker *w, struct request *r)
         return false;
     order_release(w, c, r);
     if (r->flags & REQUEST_READONLY) {
-        r->flags |= REQUEST_REPLAY;
+        r->flags |= REQUEST_REPLAY | REQUEST_REFUSED; /* sent again in its turn, like those */
         return true;
     }
     order_note_executed(c, r);

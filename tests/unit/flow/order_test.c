@@ -141,6 +141,28 @@ START_TEST(while_a_slot_migrates_requests_to_it_go_one_at_a_time)
 }
 END_TEST
 
+START_TEST(a_read_that_is_asked_again_is_not_overtaken_by_a_write_that_was_refused)
+{
+    flow_send(f, c, "SET b 1", "SET b 2", "GET b", "SET b 3");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "SET b 2");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_A, "SET b 3");
+    flow_answer(f, NODE_A, "-CLUSTERDOWN x\r\n+OK\r\n+2\r\n");
+    flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_C);
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets_nothing(f, NODE_C);
+    flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_C);
+    flow_node_serves(f, NODE_C, "ASKING", "+OK\r\n");
+    flow_node_gets(f, NODE_C, "GET b");
+    flow_node_gets_nothing(f, NODE_C);
+    flow_answer(f, NODE_C, "+2\r\n");
+    flow_node_serves(f, NODE_C, "ASKING", "+OK\r\n");
+    flow_node_serves(f, NODE_C, "SET b 3", "+OK\r\n");
+    flow_expect(f, c, "-CLUSTERDOWN The cluster is down\r\n+OK\r\n+2\r\n+OK\r\n");
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm)
 {
     flow_send(f, c, "SET b 1", "GET b", "MGET b c");
@@ -175,6 +197,7 @@ static Suite *order_suite(void)
     tcase_add_test(t, parts_of_split_requests_take_part);
     tcase_add_test(t, requests_in_another_slot_keep_their_replies);
     tcase_add_test(t, while_a_slot_migrates_requests_to_it_go_one_at_a_time);
+    tcase_add_test(t, a_read_that_is_asked_again_is_not_overtaken_by_a_write_that_was_refused);
     tcase_add_test(t, a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm);
     suite_add_tcase(suite, t);
     return suite;
