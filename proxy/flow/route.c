@@ -179,6 +179,7 @@ void route_send_script(struct worker *w, struct request *r, struct chunk *chunk,
 
 static void route_fail(struct worker *w, struct request *r, const char *text)
 {
+    r->flags &= ~(uint32_t)REQUEST_REPLAY; /* the error is its reply: nothing more will come */
     bufq_clear(&w->chunks, &r->data);
     client_fail(w, r, text);
 }

@@ -163,6 +163,23 @@ START_TEST(a_read_that_is_asked_again_is_not_overtaken_by_a_write_that_was_refus
 }
 END_TEST
 
+START_TEST(a_read_that_can_not_be_asked_again_fails_and_the_rest_goes_on)
+{
+    end();
+    f = flow_start("max-waiting-requests 0\n");
+    c = flow_client(f);
+    flow_send(f, c, "SET b 1", "GET b", "GET b", "PING");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "-LOADING x\r\n+0\r\n");
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c,
+                "+OK\r\n-CLUSTERDOWN Too many requests wait for nodes of the cluster\r\n"
+                "+1\r\n+PONG\r\n");
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm)
 {
     flow_send(f, c, "SET b 1", "GET b", "MGET b c");
@@ -198,6 +215,7 @@ static Suite *order_suite(void)
     tcase_add_test(t, requests_in_another_slot_keep_their_replies);
     tcase_add_test(t, while_a_slot_migrates_requests_to_it_go_one_at_a_time);
     tcase_add_test(t, a_read_that_is_asked_again_is_not_overtaken_by_a_write_that_was_refused);
+    tcase_add_test(t, a_read_that_can_not_be_asked_again_fails_and_the_rest_goes_on);
     tcase_add_test(t, a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm);
     suite_add_tcase(suite, t);
     return suite;
