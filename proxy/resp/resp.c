@@ -464,6 +464,8 @@ static inline __attribute__((always_inline)) bool scan_bulks_fast(struct resp_ar
                                                                   const struct resp_limits *limits)
 {
     size_t pos = args->pos;
+    if (UNLIKELY(args->cap == 0))
+        return false; /* no vector yet: the careful way makes one */
     struct resp_arg *v = args->v + args->argc;
     struct resp_arg *last = args->v + (args->expected < args->cap ? args->expected : args->cap);
 
