@@ -286,7 +286,10 @@ static bool is_released(const struct merge *m, uint32_t slot, uint16_t to)
 {
     uint16_t owner = m->map->owner[slot];
 
-    if (denies(m, owner, slot, m->map->epoch[slot]))
+    /* A slot that is handed over has no owner for a moment between two answers: its old one denies
+     * it already, its new one was asked before it came. Requests there meet MOVED, and nobody
+     * waits. */
+    if (to != NONE && denies(m, owner, slot, m->map->epoch[slot]))
         return true;
     if (!m->members[owner].in && m->in->is_forgotten(m->in->ctx, owner))
         return true;
