@@ -68,7 +68,7 @@ ssize_t stream_read(struct stream *s, char *buf, size_t cap)
     struct counters *counters = &s->worker->counters;
     ssize_t n;
     do
-        n = syscall(SYS_read, s->io.fd, buf, cap);
+        n = syscall(SYS_recvfrom, s->io.fd, buf, cap, 0, NULL, NULL);
     while (n < 0 && errno == EINTR);
     counters_add(counters, COUNTER_reads, 1);
     if (n > 0) {
@@ -168,7 +168,7 @@ static ssize_t stream_write(struct stream *s)
     int count = first->next ? stream_gather(s, iov) : 0;
     ssize_t n;
     do
-        n = count == 0 ? syscall(SYS_write, s->io.fd, first->data + offset, s->unsent)
+        n = count == 0 ? syscall(SYS_sendto, s->io.fd, first->data + offset, s->unsent, MSG_NOSIGNAL, NULL, 0)
                        : writev(s->io.fd, iov, count);
     while (n < 0 && errno == EINTR);
     counters_add(&s->worker->counters, COUNTER_writes, 1);
