@@ -201,15 +201,6 @@ void bufq_append_span(struct chunk_pool *pool, struct bufq *q, struct chunk *chu
     q->len += len;
 }
 
-void bufq_append_from(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk, char *data,
-                      size_t len)
-{
-    if (len >= CHUNK_SPAN_MIN)
-        bufq_append_span(pool, q, chunk, data, len);
-    else
-        bufq_append(pool, q, data, len);
-}
-
 void bufq_splice(struct bufq *q, struct bufq *from)
 {
     if (!from->head)

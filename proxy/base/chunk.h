@@ -121,8 +121,14 @@ void bufq_append_exact(struct chunk_pool *pool, struct bufq *q, const void *data
 void bufq_append_span(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk, char *data,
                       size_t len);
 /* len bytes that lie in chunk: a span if they are many, else a copy. */
-void bufq_append_from(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk, char *data,
-                      size_t len);
+static inline void bufq_append_from(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk,
+                                    char *data, size_t len)
+{
+    if (len >= CHUNK_SPAN_MIN)
+        bufq_append_span(pool, q, chunk, data, len);
+    else
+        bufq_append(pool, q, data, len);
+}
 
 /* Everything of `from` to the end of q; `from` is empty afterwards. */
 void bufq_splice(struct bufq *q, struct bufq *from);

@@ -62,11 +62,4 @@ void *slab_refill(struct slab *slab)
     return objects;
 }
 
-void slab_free(struct slab *slab, void *object)
-{
-    *(void **)object = slab->free;
-    slab->free = object;
-    slab->in_use--;
-}
-
 #endif

@@ -3,6 +3,7 @@
 #ifndef SLOTWAY_BASE_SLAB_H
 #define SLOTWAY_BASE_SLAB_H
 
+#include "base/memory.h"
 #include <stddef.h>
 
 struct slab_page;
@@ -30,6 +31,15 @@ static inline void *slab_alloc(struct slab *slab)
     return object;
 }
 
+#ifdef MEMORY_CHECKED
 void slab_free(struct slab *slab, void *object);
+#else
+static inline void slab_free(struct slab *slab, void *object)
+{
+    *(void **)object = slab->free;
+    slab->free = object;
+    slab->in_use--;
+}
+#endif
 
 #endif
