@@ -13,8 +13,9 @@
 /* Pauses between connects to a node that refuses them, µs. */
 #define POOL_RETRY_FIRST 10000
 #define POOL_RETRY_MOST  50000
-/* A node that has lost its slots but is alive answers what it was asked within this time, µs; what is
- * still unanswered then is asked elsewhere. (One that does not answer probes gets no time at all.) */
+/* A node that has lost its slots but is alive answers what it was asked within this time, µs; what
+ * is still unanswered then is asked elsewhere. (One that does not answer probes gets no time at
+ * all.) */
 #define POOL_DEMOTED_GRACE 2000000
 
 /* A connection that owes replies and is silent for so long makes discovery look at its node, µs. */

@@ -168,7 +168,8 @@ static ssize_t stream_write(struct stream *s)
     int count = first->next ? stream_gather(s, iov) : 0;
     ssize_t n;
     do
-        n = count == 0 ? syscall(SYS_sendto, s->io.fd, first->data + offset, s->unsent, MSG_NOSIGNAL, NULL, 0)
+        n = count == 0 ? syscall(SYS_sendto, s->io.fd, first->data + offset, s->unsent,
+                                 MSG_NOSIGNAL, NULL, 0)
                        : writev(s->io.fd, iov, count);
     while (n < 0 && errno == EINTR);
     counters_add(&s->worker->counters, COUNTER_writes, 1);
