@@ -113,7 +113,7 @@ static void pool_follow(struct pool *pool, const struct topology_node *node)
         pool_fail_kind(pool, POOL_REPLICA, "the replica does not answer"); /* its master will */
     if (moved)
         pool_fail_all(pool, "the node has moved to another address");
-    else if (pool->demoted && (node->flags & (POOL_UNFIT | TOPOLOGY_PFAIL)))
+    else if (pool->demoted && (node->flags & POOL_UNFIT))
         pool_fail_all(pool, "the node has lost its slots and does not answer");
     if ((before ^ node->flags) & TOPOLOGY_SILENT)
         pool_hold_back(pool, node->flags & TOPOLOGY_SILENT);
