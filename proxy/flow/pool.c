@@ -113,7 +113,7 @@ static void pool_follow(struct pool *pool, const struct topology_node *node)
         pool_fail_kind(pool, POOL_REPLICA, "the replica does not answer"); /* its master will */
     if (moved)
         pool_fail_all(pool, "the node has moved to another address");
-    else if (pool->demoted && (node->flags & POOL_UNFIT))
+    else if (!pool->has_slots && (node->flags & POOL_UNFIT))
         pool_fail_all(pool, "the node has lost its slots and does not answer");
     if ((before ^ node->flags) & TOPOLOGY_SILENT)
         pool_hold_back(pool, node->flags & TOPOLOGY_SILENT);
@@ -150,6 +150,12 @@ static bool pool_is_overdue(const struct pool *pool, const struct backend *b)
     return limit && silent > limit;
 }
 
+/* Has a node had its time to answer what it was asked before it lost its slots? */
+static bool pool_is_due(const struct pool *pool)
+{
+    return pool->demoted && pool->worker->now - pool->demoted > POOL_DEMOTED_GRACE;
+}
+
 /* Why this connection can not stay, NULL: it can. */
 static const char *pool_complaint(const struct pool *pool, const struct backend *b)
 {
@@ -159,7 +165,7 @@ static const char *pool_complaint(const struct pool *pool, const struct backend 
         return "connect-timeout";
     if (b->in_flight == 0)
         return NULL;
-    if (pool->demoted && b->kind != POOL_REPLICA && now - pool->demoted > POOL_DEMOTED_GRACE)
+    if (pool_is_due(pool) && b->kind != POOL_REPLICA && b->head->started < pool->demoted)
         return "the node has lost its slots and owes replies";
     return pool_is_overdue(pool, b) ? "backend-timeout" : NULL;
 }
@@ -180,6 +186,8 @@ static void pool_check_one(struct pool *pool)
             idle = idle && !pool->backends[kind][i];
         }
     }
+    if (pool_is_due(pool))
+        pool->demoted = 0; /* once: what it is asked from now on, it is asked as a master again */
     if (pool->gone && idle) {
         pool->worker->pools[pool->node] = NULL;
         free(pool);

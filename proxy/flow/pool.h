@@ -25,11 +25,12 @@ enum pool_kind {
 
 struct pool {
     struct worker *worker;
-    uint16_t node;     /* stable index */
-    uint32_t flags;    /* TOPOLOGY_… of the node */
-    bool has_slots;    /* owned some in the last topology */
-    bool gone;         /* not in the topology any more: closed when idle */
-    uint64_t demoted;  /* µs: when it lost its slots; 0: it has some or never had */
+    uint16_t node;  /* stable index */
+    uint32_t flags; /* TOPOLOGY_… of the node */
+    bool has_slots; /* owned some in the last topology */
+    bool gone;      /* not in the topology any more: closed when idle */
+    uint64_t
+        demoted; /* µs: when it lost its slots; 0: it has some, had none, or has had its time */
     uint64_t retry_at; /* µs: no connect before; grows with each failure */
     uint32_t failures; /* connects in a row that failed */
     struct backend *backends[POOL_KINDS][POOL_MAX_SHARED];
