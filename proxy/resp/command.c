@@ -325,7 +325,6 @@ static void command_fill(struct command *cmd, const struct command_row *row, cha
     cmd->flags |= (uint16_t)derived_flags(cmd);
     if (nspecs && from->begin == COMMAND_BEGIN_INDEX && from->find == COMMAND_FIND_RANGE)
         cmd->first_key = from->at;
-    cmd->min_keys_for_split = 2;
     *name += len;
     *specs += nspecs;
     command_policy_apply(cmd, row);

@@ -70,8 +70,7 @@ struct command {
     uint8_t kind;      /* enum command_kind */
     uint8_t merge;     /* enum command_merge */
     uint8_t local;     /* enum command_local */
-    uint8_t min_keys_for_split; /* split kinds: unused by others */
-    uint16_t family;            /* dense index of this command (with subcommand) for statistics */
+    uint16_t family;   /* dense index of this command (with subcommand) for statistics */
     uint16_t nspecs;
     const struct command_keyspec *specs;
     const struct command *subcommands; /* NULL: none */
