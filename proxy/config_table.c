@@ -201,8 +201,8 @@ const struct config_directive config_directives[] = {
     {.name = "client-input-limit", .section = LIMITS, .kind = CONFIG_SIZE,
      FIELD(client_input_limit), RANGE(64 * KB, 64 * GB), .flags = CONFIG_RUNTIME,
      .fallback = "32mb",
-     .help = "Requests held for one client before more is read from it; a single longer request "
-             "is still read to its end."},
+     .help = "Requests read ahead for a client that does not read its replies; beyond it, slotway "
+             "waits for the client to read."},
     {.name = "client-output-window", .section = LIMITS, .kind = CONFIG_SIZE,
      FIELD(client_output_window), RANGE(16 * KB, 64 * GB), .flags = CONFIG_RUNTIME,
      .fallback = "1mb",

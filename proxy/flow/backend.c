@@ -20,9 +20,9 @@
 /* A line of a reply (status, error, integer, length) that is longer is not RESP. */
 #define BACKEND_MAX_LINE (1024 * 1024)
 
-/* An incomplete reply is passed on in parts from this size on. A shorter one is kept back until it
- * is complete, so that losing the node in the middle of it costs a retry and not the client. */
-#define BACKEND_COMMIT_MIN (16 * 1024)
+/* An incomplete reply is handed on in parts from this size on; a shorter one stays in the read
+ * buffer, and is scanned again with what comes. */
+#define BACKEND_PART_MIN (16 * 1024)
 
 #define BACKEND_READONLY "*1\r\n$8\r\nREADONLY\r\n"
 
@@ -392,7 +392,7 @@ static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, 
     enum resp_result result = resp_scan_reply(&b->scan, data, len, &used);
     if (result == RESP_ERROR)
         return -1;
-    if (result == RESP_MORE && !b->midway && len < BACKEND_COMMIT_MIN) {
+    if (result == RESP_MORE && !b->midway && len < BACKEND_PART_MIN) {
         memset(&b->scan, 0, sizeof b->scan);
         return 0;
     }

@@ -20,6 +20,9 @@
 #define CLIENT_READ_MAX  (1024 * 1024)
 /* A reply that was held is copied behind the others up to this size: cheaper than an iovec. */
 #define CLIENT_REPLY_COPIED    4096
+/* Parts of a longer reply are kept back until so much of it is there, so that losing the node in
+ * the middle of a shorter one costs a retry and not the client. */
+#define CLIENT_COMMIT_MIN      (128 * 1024)
 #define CLIENT_SWALLOWED_READS 16
 /* What the first reply to a write is expected to be. The first read is expected to fill the whole
  * window, so a new client has one read in flight until its size is known, then four, sixteen … */
@@ -239,8 +242,10 @@ static void client_advance(struct client *c)
 {
     client_pop(c);
     while (c->head && !(c->head->flags & REQUEST_REPLAY)) {
-        client_emit_held(c, c->head);
-        if (!(c->head->flags & REQUEST_DONE))
+        bool done = c->head->flags & REQUEST_DONE;
+        if (done || request_held(c->head) >= CLIENT_COMMIT_MIN)
+            client_emit_held(c, c->head);
+        if (!done)
             break;
         client_pop(c);
     }
@@ -261,9 +266,15 @@ static void client_take_bytes(struct client *c, struct request *r, struct chunk 
 {
     if (r->flags & REQUEST_NOREPLY)
         return;
-    if (c->head != r)
+    if (c->head != r || (!(r->flags & (REQUEST_DONE | REQUEST_COMMITTED)) &&
+                         r->reply_len < CLIENT_COMMIT_MIN)) {
         request_hold(c->worker, r, chunk, data, len);
-    else if (chunk)
+        return;
+    }
+    if (r->reply_len > len)
+        client_emit_held(c, r);
+    r->flags |= REQUEST_COMMITTED;
+    if (chunk)
         stream_append_from(&c->stream, chunk, data, len);
     else
         stream_append(&c->stream, data, len);
@@ -287,11 +298,8 @@ void client_on_reply_part(struct request *r, struct chunk *chunk, char *data, si
     struct client *c = r->client;
     r->reply_len += len;
     client_take_bytes(c, r, chunk, data, len);
-    if (c->head == r) {
-        r->flags |= REQUEST_COMMITTED;
-        if (c->stream.unsent > c->worker->config->client_output_window)
-            client_check_output(c);
-    }
+    if (c->head == r && c->stream.unsent > c->worker->config->client_output_window)
+        client_check_output(c);
 }
 
 void client_finish(struct worker *w, struct request *r)
