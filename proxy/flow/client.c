@@ -19,7 +19,7 @@
 #define CLIENT_SCAN_KEPT 4096
 #define CLIENT_READ_MAX  (1024 * 1024)
 /* A reply that was held is copied behind the others up to this size: cheaper than an iovec. */
-#define CLIENT_REPLY_COPIED    4096
+#define CLIENT_REPLY_COPIED 4096
 /* Parts of a longer reply are kept back until so much of it is there, so that losing the node in
  * the middle of a shorter one costs a retry and not the client. */
 #define CLIENT_COMMIT_MIN      (128 * 1024)
@@ -266,8 +266,8 @@ static void client_take_bytes(struct client *c, struct request *r, struct chunk 
 {
     if (r->flags & REQUEST_NOREPLY)
         return;
-    if (c->head != r || (!(r->flags & (REQUEST_DONE | REQUEST_COMMITTED)) &&
-                         r->reply_len < CLIENT_COMMIT_MIN)) {
+    if (c->head != r ||
+        (!(r->flags & (REQUEST_DONE | REQUEST_COMMITTED)) && r->reply_len < CLIENT_COMMIT_MIN)) {
         request_hold(c->worker, r, chunk, data, len);
         return;
     }
