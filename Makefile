@@ -16,6 +16,7 @@ BUILD       ?= build
 SANITIZE    ?=
 LTO         ?= 1
 FUZZ_SECONDS ?= 60
+DYGRAPHS    ?= /usr/share/javascript/dygraphs/dygraph.min.js
 
 ifeq ($(origin CC),default)
 CC := gcc
@@ -98,7 +99,8 @@ in_out    = $(patsubst %.c,$(OUT)/%$(2),$(1))
 PROGRAM  := $(OUT)/slotway
 LIBRARY  := $(OUT)/libslotway.a
 SUPPORT_LIBRARY := $(OUT)/libsupport.a
-LIB_OBJECTS     := $(call in_out,$(LIB_SOURCES),.o)
+ASSETS   := $(OUT)/stats-ui/assets
+LIB_OBJECTS     := $(call in_out,$(LIB_SOURCES),.o) $(ASSETS).o
 SUPPORT_OBJECTS := $(call in_out,$(SUPPORT),.o)
 UNIT_TESTS  := $(call in_out,$(UNIT_SOURCES),)
 INTEG_TESTS := $(call in_out,$(INTEG_SOURCES),)
@@ -194,6 +196,15 @@ $(OUT)/%.o: %.c $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $@"
 	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The operators' page, with the charting library, as a C file.
+$(ASSETS).c: $(wildcard stats-ui/* stats-ui/script/*) $(wildcard $(DYGRAPHS))
+	@mkdir -p $(@D)
+	@stats-ui/embed $@ $(DYGRAPHS)
+
+$(ASSETS).o: $(ASSETS).c proxy/http/assets.h $(OUT)/flags
+	@echo "  CC    $@"
+	@$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(LIBRARY): $(LIB_OBJECTS) $(OUT)/sources
 	@rm -f $@
