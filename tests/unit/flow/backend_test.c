@@ -92,15 +92,15 @@ START_TEST(a_long_reply_is_whole_and_costs_no_memory)
     flow_node_gets(f, NODE_A, "GET b");
     flow_answer(f, NODE_A, "$20000000\r\n");
     flow_expect_nothing(f, c); /* shorter than what is worth passing on */
-    flow_answer_bytes(f, NODE_A, value, 100000);
-    char *begin_of_it = memory_alloc(100012);
-    sprintf(begin_of_it, "$20000000\r\n%.100000s", value);
-    flow_expect_bytes(f, c, begin_of_it, 100011);
+    flow_answer_bytes(f, NODE_A, value, 200000);
+    char *begin_of_it = memory_alloc(200012);
+    sprintf(begin_of_it, "$20000000\r\n%.200000s", value);
+    flow_expect_bytes(f, c, begin_of_it, 200011);
     free(begin_of_it);
     size_t most = 0;
-    for (size_t at = 100000; at < len; at += 100000) {
-        flow_answer_bytes(f, NODE_A, value + at, 100000);
-        flow_expect_bytes(f, c, value + at, 100000);
+    for (size_t at = 200000; at < len; at += 200000) {
+        flow_answer_bytes(f, NODE_A, value + at, 200000);
+        flow_expect_bytes(f, c, value + at, 200000);
         if (f->w->chunks.bytes > most)
             most = f->w->chunks.bytes;
     }

@@ -461,14 +461,14 @@ END_TEST
 
 START_TEST(a_reply_that_had_begun_to_reach_the_client_cannot_be_repaired)
 {
-    char *value = flow_pattern(50000);
+    char *value = flow_pattern(500000);
     flow_send(f, c, "GET b");
     flow_node_gets(f, NODE_A, "GET b");
-    flow_answer(f, NODE_A, "$50000\r\n");
-    flow_answer_bytes(f, NODE_A, value, 30000);
+    flow_answer(f, NODE_A, "$500000\r\n");
+    flow_answer_bytes(f, NODE_A, value, 150000);
     flow_node_cuts(f, NODE_A);
-    char *got = malloc(40000);
-    ck_assert_int_eq(read(c, got, 40000), 30008);
+    char *got = malloc(200000);
+    ck_assert_int_eq(read(c, got, 200000), 150009);
     flow_expect_closed(f, c);
     ck_assert_uint_eq(flow_count(f, COUNTER_clients_closed_torn), 1);
     flow_node_gets_nothing(f, NODE_A);
