@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "flow/client.h"
 #include "flow/fanout.h"
+#include "flow/lease.h"
 #include "flow/order.h"
 #include "flow/route.h"
 #include "flow/slowlog.h"
@@ -24,7 +25,9 @@
  * buffer, and is scanned again with what comes. */
 #define BACKEND_PART_MIN (16 * 1024)
 
-#define BACKEND_READONLY "*1\r\n$8\r\nREADONLY\r\n"
+#define BACKEND_READONLY  "*1\r\n$8\r\nREADONLY\r\n"
+#define BACKEND_HELLO3    "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"
+#define BACKEND_CLIENT_ID "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n"
 
 static const struct stream_ops backend_ops;
 
@@ -126,33 +129,64 @@ static void backend_on_connected(struct stream *s)
     b->heard = b->worker->now;
     if (*b->worker->config->auth_password)
         backend_greet_auth(b);
-    if (b->kind == POOL_REPLICA)
+    if (b->resp3)
+        backend_greet(b, BACKEND_HELLO3, sizeof BACKEND_HELLO3 - 1);
+    if (b->replica)
         backend_greet(b, BACKEND_READONLY, sizeof BACKEND_READONLY - 1);
+    if (b->kind == POOL_LEASE)
+        backend_greet(b, BACKEND_CLIENT_ID, sizeof BACKEND_CLIENT_ID - 1);
     if (b->head && (b->head->flags & REQUEST_INTERNAL))
         b->state = BACKEND_HANDSHAKE;
     else
         backend_set_ready(b);
 }
 
-struct backend *backend_open(struct pool *pool, enum pool_kind kind, unsigned slot_in_pool)
+static struct backend *backend_new(struct pool *pool)
 {
     struct worker *w = pool->worker;
+    struct backend *b = memory_zalloc(sizeof *b);
+    b->worker = w;
+    b->pool = pool;
+    b->opened = b->heard = w->now;
+    counters_add(&w->counters, COUNTER_backends_opened, 1);
+    counters_add(&w->counters, COUNTER_backends, 1);
+    return b;
+}
+
+static void backend_start(struct backend *b, int fd, bool connecting)
+{
+    stream_open(&b->stream, b->worker, fd, &backend_ops, true, connecting);
+    if (!connecting)
+        backend_on_connected(&b->stream);
+}
+
+struct backend *backend_open(struct pool *pool, enum pool_kind kind, unsigned slot_in_pool)
+{
     bool connecting;
     int fd = backend_connect(pool, &connecting);
     if (fd < 0)
         return NULL;
-    struct backend *b = memory_zalloc(sizeof *b);
-    b->worker = w;
-    b->pool = pool;
+    struct backend *b = backend_new(pool);
     b->kind = (uint8_t)kind;
+    b->replica = kind == POOL_REPLICA || kind == POOL_REPLICA3;
+    b->resp3 = kind >= POOL_MASTER3;
     b->slot_in_pool = (uint8_t)slot_in_pool;
-    b->opened = b->heard = w->now;
     pool->backends[kind][slot_in_pool] = b;
-    counters_add(&w->counters, COUNTER_backends_opened, 1);
-    counters_add(&w->counters, COUNTER_backends, 1);
-    stream_open(&b->stream, w, fd, &backend_ops, true, connecting);
-    if (!connecting)
-        backend_on_connected(&b->stream);
+    backend_start(b, fd, connecting);
+    return b;
+}
+
+struct backend *backend_open_lease(struct pool *pool, bool resp3)
+{
+    bool connecting;
+    int fd = backend_connect(pool, &connecting);
+    if (fd < 0)
+        return NULL;
+    struct backend *b = backend_new(pool);
+    b->kind = POOL_LEASE;
+    b->resp3 = resp3;
+    lease_on_open(b);
+    backend_start(b, fd, connecting);
     return b;
 }
 
@@ -161,7 +195,10 @@ static void backend_kill(struct backend *b)
 {
     struct worker *w = b->worker;
     b->state = BACKEND_DEAD;
-    b->pool->backends[b->kind][b->slot_in_pool] = NULL;
+    if (b->kind == POOL_LEASE)
+        lease_on_close(b);
+    else
+        b->pool->backends[b->kind][b->slot_in_pool] = NULL;
     stream_close(&b->stream);
     bufq_clear(&w->chunks, &b->early);
     b->next = w->dead;
@@ -172,6 +209,23 @@ static void backend_kill(struct backend *b)
 void backend_close(struct backend *b)
 {
     backend_kill(b);
+}
+
+void backend_abandon(struct backend *b)
+{
+    struct worker *w = b->worker;
+    struct request *list = b->head;
+    if (b->state == BACKEND_DEAD)
+        return;
+    b->head = b->tail = NULL;
+    backend_kill(b);
+    while (list) {
+        struct request *r = list;
+        list = r->backend_next;
+        r->backend_next = NULL;
+        r->backend = NULL;
+        client_fail(w, r, "ERR the connection to the node was given up");
+    }
 }
 
 void backend_bury(struct worker *w)
@@ -241,7 +295,7 @@ void backend_send(struct backend *b, struct request *r, struct chunk *chunk, cha
     struct worker *w = b->worker;
     r->len = len;
     r->prefix = 0;
-    r->skip = 0;
+    r->skip = r->lead;
     if (!b->head)
         b->heard = w->now; /* silence counts from here */
     backend_push(b, r);
@@ -260,7 +314,7 @@ void backend_send_parked(struct backend *b, struct request *r, struct bufq *pref
     struct worker *w = b->worker;
     struct bufq *q = b->state == BACKEND_READY ? &b->stream.out : &b->early;
     r->prefix = prefix ? (uint32_t)prefix->len : 0;
-    r->skip = skip;
+    r->skip = r->lead + skip;
     r->len = r->prefix + r->data.len;
     if (!b->head)
         b->heard = w->now;
@@ -271,6 +325,13 @@ void backend_send_parked(struct backend *b, struct request *r, struct bufq *pref
     bufq_splice(q, &r->data);
     if (b->state == BACKEND_READY)
         stream_appended(&b->stream, r->len);
+}
+
+void backend_command(struct backend *b, const char *data, size_t len)
+{
+    struct request *r = request_new(b->worker, NULL, NULL);
+    r->flags = REQUEST_INTERNAL;
+    backend_send(b, r, NULL, (char *)(uintptr_t)data, len);
 }
 
 /* --- replies --- */
@@ -307,10 +368,12 @@ static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
                     b->pool->host, b->pool->port, (int)(len > 202 ? 200 : len - 2), data);
         return false;
     }
+    if (*data == ':')
+        b->node_client_id = strtoull(data + 1, NULL, 10);
     backend_pop(b);
     stream_ack(&b->stream, r->len);
     request_free(b->worker, r);
-    if (!b->head || !(b->head->flags & REQUEST_INTERNAL))
+    if (b->state != BACKEND_READY && (!b->head || !(b->head->flags & REQUEST_INTERNAL)))
         backend_set_ready(b);
     return true;
 }
@@ -417,12 +480,34 @@ static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, 
     return (ssize_t)used;
 }
 
+/* An out-of-band message at data. Returns its length, 0: it is not complete yet, -1: it is not
+ * expected here, or is garbage. */
+static ssize_t backend_on_push(struct backend *b, struct chunk *chunk, char *data, size_t len)
+{
+    struct resp_reply_scan scan = {0};
+    size_t used = 0;
+    if (!b->on_push)
+        return -1;
+    enum resp_result result = resp_scan_reply(&scan, data, len, &used);
+    if (result != RESP_COMPLETE)
+        return result == RESP_MORE ? 0 : -1;
+    b->on_push(b, chunk, data, used);
+    return b->state == BACKEND_DEAD ? -1 : (ssize_t)used;
+}
+
 /* Pair what was read with requests. Returns bytes consumed, or -1: the connection must be closed.
  */
 static ssize_t backend_process(struct backend *b, struct chunk *chunk, char *data, size_t len)
 {
     size_t pos = 0;
     while (pos < len) {
+        if (data[pos] == '>' && !b->midway) {
+            ssize_t used = backend_on_push(b, chunk, data + pos, len - pos);
+            if (used <= 0)
+                return used < 0 ? -1 : (ssize_t)pos;
+            pos += (size_t)used;
+            continue;
+        }
         if (!b->head || b->stream.out.len - b->stream.unsent < b->head->len)
             return -1; /* a reply to nothing, or to what has not been sent in full */
         size_t whole = b->midway ? 0 : resp_reply_fast(data + pos, len - pos);
@@ -487,6 +572,8 @@ static void backend_on_readable(struct stream *s)
         return;
     if (used < 0 || !backend_keep_rest(b, chunk->data + used, len - (size_t)used))
         backend_on_garbage(b);
+    else if (b->kind == POOL_LEASE)
+        lease_on_replies(b);
 }
 
 static void backend_on_failed(struct stream *s, int error)

@@ -36,12 +36,27 @@ struct backend {
     uint8_t state; /* enum backend_state */
     uint8_t kind;  /* enum pool_kind */
     uint8_t slot_in_pool;
+    bool replica;         /* READONLY was sent */
+    bool resp3;           /* HELLO 3 was sent */
     bool midway;          /* part of the head's reply was passed on */
     struct backend *next; /* the worker's list of dead ones */
+
+    /* of kind POOL_LEASE, see lease.h */
+    struct backend *next_lease, *prev_lease; /* all leases of the pool */
+    struct backend *next_idle;               /* the pool's idle ones */
+    struct backend *next_owned;              /* the owner's, through its session */
+    struct client *owner;                    /* who it is bound to, NULL: nobody */
+    /* RESP3: an out-of-band message came; NULL: none is expected, and the connection is closed */
+    void (*on_push)(struct backend *b, struct chunk *chunk, char *data, size_t len);
+    uint64_t
+        node_client_id;  /* what the node's CLIENT UNBLOCK knows this connection by; 0: not yet */
+    uint64_t idle_since; /* µs */
 };
 
 /* Begin to connect. NULL if the system refuses at once (errno set). */
 struct backend *backend_open(struct pool *pool, enum pool_kind kind, unsigned slot_in_pool);
+/* The same for a lease; use lease_take. */
+struct backend *backend_open_lease(struct pool *pool, bool resp3);
 
 /* Put a request behind the others. data lies in chunk (NULL: nowhere that can be referenced). */
 void backend_send(struct backend *b, struct request *r, struct chunk *chunk, char *data,
@@ -54,6 +69,11 @@ void backend_send_parked(struct backend *b, struct request *r, struct bufq *pref
 void backend_fail(struct backend *b, const char *why);
 /* Close an idle one. */
 void backend_close(struct backend *b);
+/* Close it. Its requests are those of a client that is gone or gives them up: they are freed. */
+void backend_abandon(struct backend *b);
+/* A command of slotway's own on a ready connection; its reply is swallowed, and if it is an error
+ * the connection is closed. */
+void backend_command(struct backend *b, const char *data, size_t len);
 void backend_bury(struct worker *w);
 
 #endif

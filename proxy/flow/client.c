@@ -5,6 +5,8 @@
 #include "base/memory.h"
 #include "flow/dispatch.h"
 #include "flow/fanout.h"
+#include "flow/lease.h"
+#include "flow/session.h"
 #include "flow/worker.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,15 +73,15 @@ static void client_drop_partial(struct client *c)
     c->partial = NULL;
 }
 
-static void client_drop_session(struct client *c)
+/* The node is to stop working on a request that has a connection of its own. */
+static void client_abandon(struct worker *w, struct request *r)
 {
-    if (!c->session)
-        return;
-    free(c->session->name);
-    free(c->session->lib_name);
-    free(c->session->lib_version);
-    free(c->session);
-    c->session = NULL;
+    if (r->flags & REQUEST_DONE)
+        request_free(w, r);
+    else if (r->fanout)
+        fanout_abandon(w, r->fanout);
+    else if (r->flags & REQUEST_LEASE)
+        lease_abandon(r);
 }
 
 /* Requests under way lose their client: whoever holds them swallows their replies. */
@@ -90,8 +92,7 @@ static void client_orphan_requests(struct client *c)
         next = r->client_next;
         r->client = NULL;
         r->client_next = NULL;
-        if (r->flags & REQUEST_DONE)
-            request_free(c->worker, r);
+        client_abandon(c->worker, r);
     }
     c->head = c->tail = NULL;
     c->in_flight = 0;
@@ -106,7 +107,7 @@ void client_close(struct client *c)
     client_orphan_requests(c);
     client_drop_input(c);
     client_drop_partial(c);
-    client_drop_session(c);
+    session_free(c);
     stream_close(&c->stream);
     if (c->prev)
         c->prev->next = c->next;
@@ -237,6 +238,42 @@ static void client_pop(struct client *c)
     request_free(c->worker, r);
 }
 
+/* Is a reply on its way in parts, so that nothing may come between? */
+static bool client_is_midway(const struct client *c)
+{
+    return c->head && (c->head->flags & (REQUEST_COMMITTED | REQUEST_DONE)) == REQUEST_COMMITTED;
+}
+
+static void client_release_pushes(struct client *c)
+{
+    if (client_is_midway(c))
+        return;
+    c->flags &= ~(uint32_t)CLIENT_PUSHES_HELD;
+    stream_splice(&c->stream, &c->session->pushes);
+}
+
+void client_send_push(struct client *c, struct chunk *chunk, char *data, size_t len)
+{
+    struct chunk_pool *chunks = &c->worker->chunks;
+    if (c->flags & (CLIENT_GONE | CLIENT_REPLY_OFF))
+        return;
+    if (client_is_midway(c) || (c->flags & CLIENT_PUSHES_HELD)) {
+        struct bufq *q = &session_of(c)->pushes;
+        c->flags |= CLIENT_PUSHES_HELD;
+        if (chunk)
+            bufq_append_from(chunks, q, chunk, data, len);
+        else
+            bufq_append(chunks, q, data, len);
+        return;
+    }
+    if (chunk)
+        stream_append_from(&c->stream, chunk, data, len);
+    else
+        stream_append(&c->stream, data, len);
+    if (c->stream.unsent > c->worker->window)
+        client_check_output(c);
+}
+
 /* The head's reply is out: take it off, and what is complete behind it. */
 static void client_advance(struct client *c)
 {
@@ -257,6 +294,8 @@ static void client_advance(struct client *c)
     }
     if (c->in)
         client_make_pumpable(c);
+    if (c->flags & CLIENT_PUSHES_HELD)
+        client_release_pushes(c);
     if (c->stream.unsent > c->worker->window)
         client_check_output(c);
 }
@@ -391,7 +430,7 @@ void client_reply_errorf(struct client *c, const char *format, ...)
 struct request *client_reply_later(struct client *c, const struct command *cmd)
 {
     struct request *r = request_new(c->worker, c, cmd);
-    r->flags = REQUEST_LOCAL;
+    r->flags = REQUEST_LOCAL | (c->flags & CLIENT_RESP3 ? REQUEST_RESP3 : 0);
     client_push(c, r, 0);
     return r;
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct worker;
+struct session;
 
 #define CLIENT_AUTHENTICATED (1u << 0)
 #define CLIENT_BARRIER       (1u << 1) /* issues nothing more until its FIFO is empty */
@@ -31,13 +32,14 @@ struct worker;
 #define CLIENT_PAUSED        (1u << 12) /* CLIENT PAUSE holds its next request back */
 #define CLIENT_CLOSING_IDLE  (1u << 14) /* draining: closed as soon as it is owed nothing */
 #define CLIENT_SKIP_NOW      (1u << 13) /* the command being run is the one that SKIP meant */
-
-/* What few clients have: allocated when first needed. */
-struct client_session {
-    char *name;     /* CLIENT SETNAME, NULL: none */
-    char *lib_name; /* CLIENT SETINFO */
-    char *lib_version;
-};
+#define CLIENT_RESP3         (1u << 15) /* HELLO 3 */
+#define CLIENT_PUSHES_HELD   (1u << 16) /* out-of-band messages wait for the end of a long reply */
+#define CLIENT_MULTI         (1u << 17) /* between MULTI and EXEC */
+#define CLIENT_SUBSCRIBED    (1u << 18) /* has subscriptions */
+#define CLIENT_TRACKING      (1u << 19) /* CLIENT TRACKING ON */
+#define CLIENT_MONITOR       (1u << 20)
+/* Its commands are looked at by session_on_command before they are issued. */
+#define CLIENT_STATEFUL (CLIENT_MULTI | CLIENT_SUBSCRIBED | CLIENT_TRACKING | CLIENT_MONITOR)
 
 struct client {
     struct stream stream; /* first: a stream of ops client_ops is a client */
@@ -49,7 +51,7 @@ struct client {
     size_t in_begin, in_end;
     size_t in_need;            /* least bytes of input with which scanning can go on; 0: any */
     struct resp_args *partial; /* scan of a long request that is not complete yet */
-    struct client_session *session;
+    struct session *session;   /* session.h; NULL: nothing beyond requests */
     const struct command *last_command;
     uint64_t id;
     uint64_t drive_turn; /* the pass over parked requests in which one of its stayed parked */
@@ -87,6 +89,11 @@ void client_reply_errorf(struct client *c, const char *format, ...)
 /* A request that will be answered later (by another thread's call): puts a place into the FIFO;
  * finish it with client_finish. */
 struct request *client_reply_later(struct client *c, const struct command *cmd);
+
+/* An out-of-band message (a push of RESP3, a message of a subscription): sent now, or as soon as
+ * the reply that is being sent in parts is out. chunk: what data lies in, NULL: nowhere that can be
+ * referenced. */
+void client_send_push(struct client *c, struct chunk *chunk, char *data, size_t len);
 
 /* --- called by backends, fan-outs and the router --- */
 /* A whole reply for r. Takes r off the FIFO, or keeps the reply until its turn. */

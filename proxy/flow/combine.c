@@ -2,6 +2,7 @@
 #include "flow/combine.h"
 #include "flow/combine_info.h"
 #include "flow/combine_scan.h"
+#include "flow/local_call.h"
 #include "flow/worker.h"
 #include "resp/reply.h"
 
@@ -79,7 +80,7 @@ static const combine_fn combine_table[COMMAND_LOCAL_COUNT] = {
 void combine_special(struct worker *w, struct fanout *f, struct bufq *out)
 {
     if (!combine_table[f->local](w, f, out)) {
-        struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+        struct reply r = local_reply_to(w, f->parent, out);
         reply_error(&r, "ERR slotway can't merge what the nodes answered");
     }
 }

@@ -550,7 +550,7 @@ bool combine_info(struct worker *w, struct fanout *f, struct bufq *out)
     }
     if (good) {
         struct gather_part own = {0}, text = {0};
-        struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+        struct reply r = local_reply_to(w, f->parent, out);
         info_own(w, &own);
         combine_info_texts(texts, lens, f->children, own.data, &text);
         if (*(const uint32_t *)f->state & INFO_WITH_SLOTWAY)

@@ -146,7 +146,7 @@ static bool scan_advance(const struct worker *w, const struct scan_state *state,
 bool combine_scan(struct worker *w, struct fanout *f, struct bufq *out)
 {
     struct bufq *q = &f->replies[0].q;
-    struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+    struct reply r = local_reply_to(w, f->parent, out);
     struct reply_value pair, cursor;
     uint64_t node, value;
     char head[64];

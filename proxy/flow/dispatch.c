@@ -8,6 +8,7 @@
 #include "flow/local.h"
 #include "flow/route.h"
 #include "flow/script.h"
+#include "flow/session.h"
 #include "flow/worker.h"
 #include <stdlib.h>
 #include <strings.h>
@@ -24,8 +25,10 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
     struct worker *w = c->worker;
     struct request *r = request_new(w, c, cmd);
     r->slot = slot;
+    if (c->flags & CLIENT_RESP3)
+        r->flags = REQUEST_RESP3;
     if (cmd->flags & COMMAND_READONLY) {
-        r->flags = REQUEST_READONLY;
+        r->flags |= REQUEST_READONLY;
         if ((c->flags & CLIENT_READONLY) || w->config->read_from != CONFIG_READ_MASTER)
             r->flags |= REQUEST_REPLICA;
     }
@@ -202,7 +205,8 @@ static inline bool dispatch_check(struct client *c, const struct command *cmd, b
                                   const char *data, const struct resp_args *args)
 {
     if (cmd && !unknown_sub && command_arity_ok(cmd, args->argc) &&
-        (c->flags & CLIENT_AUTHENTICATED) && !(cmd->flags & COMMAND_BLOCKING))
+        (c->flags & (CLIENT_AUTHENTICATED | CLIENT_STATEFUL)) == CLIENT_AUTHENTICATED &&
+        !(cmd->flags & COMMAND_BLOCKING))
         return true;
     return dispatch_check_slow(c, cmd, unknown_sub, data, args);
 }
@@ -269,6 +273,7 @@ static bool dispatch_must_wait(struct client *c, const struct command *cmd, cons
         return true;
     }
     *alone = len >= REQUEST_BULK_MIN ||
+             (cmd && (cmd->flags & COMMAND_ALONE) && session_is_alone(c, cmd)) ||
              (w->unsettled_until >= w->seconds && cmd && dispatch_is_unsettled(w, cmd, data, args));
     if (!*alone || !c->head)
         return false;
@@ -283,7 +288,7 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
     bool unknown_sub = false;
     const struct command *cmd = dispatch_lookup(w, data, len, args, &unknown_sub);
     bool alone = false;
-    if ((w->careful || len >= REQUEST_BULK_MIN) &&
+    if ((w->careful || len >= REQUEST_BULK_MIN || (cmd && (cmd->flags & COMMAND_ALONE))) &&
         dispatch_must_wait(c, cmd, data, len, args, &alone))
         return false;
     counters_add(&w->counters, COUNTER_commands, 1);
@@ -293,7 +298,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
         c->last_command = cmd;
         if (cmd->family < w->ncalls)
             w->calls[cmd->family]++;
-        dispatch_run(c, cmd, chunk, data, len, args);
+        if (!(c->flags & CLIENT_STATEFUL) || !session_on_command(c, cmd, chunk, data, len, args))
+            dispatch_run(c, cmd, chunk, data, len, args);
         if (alone && c->head)
             c->flags |= CLIENT_BARRIER;
     }

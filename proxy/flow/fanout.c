@@ -6,6 +6,7 @@
 #include "cluster/slot.h"
 #include "flow/client.h"
 #include "flow/combine.h"
+#include "flow/lease.h"
 #include "flow/route.h"
 #include "flow/worker.h"
 #include <stdio.h>
@@ -30,7 +31,8 @@ static struct fanout *fanout_new(struct client *c, const struct command *cmd, ui
     f->local = cmd->local;
     f->children = f->missing = children;
     f->parent = request_new(w, c, cmd);
-    f->parent->flags = (uint16_t)(cmd->flags & COMMAND_READONLY ? REQUEST_READONLY : 0);
+    f->parent->flags = (cmd->flags & COMMAND_READONLY ? REQUEST_READONLY : 0) |
+                       (c->flags & CLIENT_RESP3 ? REQUEST_RESP3 : 0);
     f->parent->fanout = f;
     client_push(c, f->parent, nplan ? nplan : children);
     counters_add(&w->counters, COUNTER_splits, 1);
@@ -52,7 +54,7 @@ static struct request *fanout_child(struct worker *w, struct fanout *f, uint32_t
 {
     struct request *parent = f->parent;
     struct request *r = request_new(w, NULL, parent->cmd);
-    r->flags = REQUEST_CHILD | (parent->flags & REQUEST_READONLY);
+    r->flags = REQUEST_CHILD | (parent->flags & (REQUEST_READONLY | REQUEST_RESP3));
     if ((parent->flags & REQUEST_READONLY) && f->nplan && parent->client &&
         ((parent->client->flags & CLIENT_READONLY) || w->config->read_from != CONFIG_READ_MASTER))
         r->flags |= REQUEST_REPLICA;
@@ -493,4 +495,16 @@ void fanout_on_failure(struct worker *w, struct request *child, const char *text
     fanout_note_failure(child->fanout, line,
                         (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
     fanout_child_done(w, child);
+}
+
+void fanout_abandon(struct worker *w, struct fanout *f)
+{
+    f->missing++; /* keeps it until all parts have been seen */
+    for (uint32_t i = 0; i < f->children; i++) {
+        struct request *child = f->replies[i].request;
+        if (child && (child->flags & REQUEST_LEASE))
+            lease_abandon(child);
+    }
+    if (--f->missing == 0)
+        fanout_finish(w, f);
 }

@@ -54,6 +54,8 @@ void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chun
                      size_t len);
 void fanout_on_part(struct worker *w, struct request *child, struct chunk *chunk, char *data,
                     size_t len);
+/* The client is gone: parts that have connections of their own are given up. */
+void fanout_abandon(struct worker *w, struct fanout *f);
 /* An error of slotway's own instead of a reply. */
 void fanout_on_failure(struct worker *w, struct request *child, const char *text);
 

@@ -146,13 +146,6 @@ const char *local_redis_version(const struct worker *w)
     return "7.0.0";
 }
 
-struct client_session *local_session(struct client *c)
-{
-    if (!c->session)
-        c->session = memory_zalloc(sizeof *c->session);
-    return c->session;
-}
-
 uint64_t local_counter(const struct process *process, enum counter which)
 {
     uint64_t sum = 0;

@@ -63,7 +63,14 @@ static inline size_t local_request_len(const struct local_call *call)
 /* A builder for a reply to this client. */
 static inline struct reply local_reply(struct client *c, struct bufq *q)
 {
-    return (struct reply){.pool = &c->worker->chunks, .q = q, .protocol = 2};
+    return (struct reply){
+        .pool = &c->worker->chunks, .q = q, .protocol = c->flags & CLIENT_RESP3 ? 3 : 2};
+}
+
+/* The same for a request that is answered later. */
+static inline struct reply local_reply_to(struct worker *w, const struct request *r, struct bufq *q)
+{
+    return (struct reply){.pool = &w->chunks, .q = q, .protocol = r->flags & REQUEST_RESP3 ? 3 : 2};
 }
 
 /* Copy of argument i as a string; the caller frees. */
@@ -85,8 +92,6 @@ const char *local_shown(const struct local_call *call, uint32_t i, char out[LOCA
 
 /* The version of the nodes ("7.0.0" while unknown). */
 const char *local_redis_version(const struct worker *w);
-
-struct client_session *local_session(struct client *c);
 
 /* SETNAME in CLIENT and HELLO. False: answered with an error. */
 bool local_set_name(const struct local_call *call, uint32_t i);

@@ -4,6 +4,7 @@
 #include "flow/gather.h"
 #include "flow/local_address.h"
 #include "flow/local_call.h"
+#include "flow/session.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,7 +38,7 @@ bool local_set_name(const struct local_call *call, uint32_t i)
                                     "characters.");
         return false;
     }
-    client_replace_text(call, i, &local_session(call->c)->name);
+    client_replace_text(call, i, &session_of(call->c)->name);
     return true;
 }
 
@@ -49,7 +50,7 @@ static void client_setname(const struct local_call *call)
 
 static void client_getname(const struct local_call *call)
 {
-    const struct client_session *session = call->c->session;
+    const struct session *session = call->c->session;
     if (session && session->name)
         local_bulk_reply(call->c, session->name, strlen(session->name));
     else
@@ -58,7 +59,7 @@ static void client_getname(const struct local_call *call)
 
 static void client_setinfo(const struct local_call *call)
 {
-    struct client_session *session = local_session(call->c);
+    struct session *session = session_of(call->c);
     char shown[LOCAL_SHOWN_LEN];
     bool name = local_is(call, 2, "lib-name");
     if (!name && !local_is(call, 2, "lib-ver")) {
@@ -103,8 +104,8 @@ static const char *client_or_empty(const char *text)
 /* One line of CLIENT LIST. */
 static void client_print(const struct client *c, struct gather_part *part)
 {
-    const struct client_session none = {0};
-    const struct client_session *session = c->session ? c->session : &none;
+    const struct session none = {0};
+    const struct session *session = c->session ? c->session : &none;
     char peer[LOCAL_ADDRESS_LEN], own[LOCAL_ADDRESS_LEN], flags[8];
     int64_t now = (int64_t)(c->worker->now / 1000000);
     size_t queued = c->in_end - c->in_begin;
@@ -191,7 +192,7 @@ static size_t client_split_lines(const struct gather_part *part, struct client_l
 /* Oldest clients first, as Redis has them. */
 static void client_list_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
-    struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+    struct reply r = local_reply_to(w, g->request, out);
     struct gather_part all = {0};
     size_t total = 0, n = 0;
     for (uint32_t i = 0; i < g->nparts; i++)
@@ -317,7 +318,7 @@ static void client_kill_collect(struct worker *w, const void *question, struct g
 static void client_kill_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
     const struct client_kill_question *q = g->question;
-    struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+    struct reply r = local_reply_to(w, g->request, out);
     int64_t killed = 0;
     for (uint32_t i = 0; i < g->nparts; i++)
         killed += g->parts[i].n;

@@ -81,7 +81,7 @@ static void proxy_config_collect(struct worker *w, const void *question, struct 
 static void proxy_config_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
     struct proxy_config_change *change = g->question;
-    struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+    struct reply r = local_reply_to(w, g->request, out);
     char text[sizeof change->error.text + 64];
     if (!*change->error.text) {
         reply_status(&r, "OK");

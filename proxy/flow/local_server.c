@@ -1,6 +1,7 @@
 /* local_server: the small commands of a connection and of the server: PING, HELLO, AUTH, RESET …
  * Texts are those of redis-server in cluster mode. */
 #include "flow/local_call.h"
+#include "flow/session.h"
 #include "version.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,25 +132,28 @@ static bool local_hello_options(const struct local_call *call)
     return true;
 }
 
-/* The protocol asked for. False: answered with an error. */
-static bool local_hello_protocol(const struct local_call *call)
+/* The protocol asked for, 0: none was named, -1: answered with an error. */
+static int local_hello_protocol(const struct local_call *call)
 {
-    int64_t protocol = 2;
-    if (local_argc(call) > 1 && !local_int(call, 1, &protocol)) {
+    int64_t protocol = 0;
+    if (local_argc(call) == 1)
+        return 0;
+    if (!local_int(call, 1, &protocol)) {
         client_reply_error(call->c, "ERR Protocol version is not an integer or out of range");
-        return false;
+        return -1;
     }
-    if (protocol != 2) {
+    if (protocol != 2 && (protocol != 3 || atoi(local_redis_version(call->c->worker)) < 6)) {
         client_reply_error(call->c, "NOPROTO unsupported protocol version");
-        return false;
+        return -1;
     }
-    return true;
+    return (int)protocol;
 }
 
 void local_hello(const struct local_call *call)
 {
     struct client *c = call->c;
-    if (!local_hello_protocol(call) || !local_hello_options(call))
+    int protocol = local_hello_protocol(call);
+    if (protocol < 0 || !local_hello_options(call))
         return;
     if (!(c->flags & CLIENT_AUTHENTICATED)) {
         client_reply_error(c, "NOAUTH HELLO must be called with the client already authenticated, "
@@ -158,6 +162,8 @@ void local_hello(const struct local_call *call)
                               "the same time");
         return;
     }
+    if (protocol)
+        c->flags = (c->flags & ~(uint32_t)CLIENT_RESP3) | (protocol == 3 ? CLIENT_RESP3 : 0);
     struct bufq q = {0};
     struct reply r = local_reply(c, &q);
     reply_map(&r, 7);
@@ -166,7 +172,7 @@ void local_hello(const struct local_call *call)
     reply_bulk_string(&r, "version");
     reply_bulk_string(&r, local_redis_version(c->worker));
     reply_bulk_string(&r, "proto");
-    reply_int(&r, 2);
+    reply_int(&r, c->flags & CLIENT_RESP3 ? 3 : 2);
     reply_bulk_string(&r, "id");
     reply_int(&r, (int64_t)c->id);
     reply_bulk_string(&r, "mode");
@@ -185,10 +191,7 @@ void local_reset(const struct local_call *call)
                             CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
     if (*c->worker->config->requirepass)
         c->flags &= ~(uint32_t)CLIENT_AUTHENTICATED;
-    if (c->session) {
-        free(c->session->name);
-        c->session->name = NULL;
-    }
+    session_reset(c);
     client_reply(c, "+RESET\r\n", 8);
 }
 

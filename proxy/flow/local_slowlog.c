@@ -58,7 +58,7 @@ static int64_t slowlog_total(const struct worker *w, const struct gather *g)
 
 static void slowlog_get_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
-    struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+    struct reply r = local_reply_to(w, g->request, out);
     int64_t count = *(const int64_t *)g->question;
     size_t all = 0, n = 0;
     for (uint32_t i = 0; i < g->nparts; i++)
@@ -100,7 +100,7 @@ static void slowlog_len_collect(struct worker *w, const void *question, struct g
 
 static void slowlog_len_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
-    struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+    struct reply r = local_reply_to(w, g->request, out);
     reply_int(&r, slowlog_total(w, g));
 }
 
@@ -118,7 +118,7 @@ static void slowlog_reset_collect(struct worker *w, const void *question, struct
 
 static void slowlog_reset_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
-    struct reply r = {.pool = &w->chunks, .q = out, .protocol = 2};
+    struct reply r = local_reply_to(w, g->request, out);
     (void)g;
     reply_status(&r, "OK");
 }

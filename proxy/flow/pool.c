@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "flow/backend.h"
+#include "flow/lease.h"
 #include "flow/worker.h"
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ static struct pool *pool_new(struct worker *w, uint16_t node)
 static unsigned pool_width(const struct pool *pool, enum pool_kind kind)
 {
     unsigned n = pool->worker->config->connections_per_node;
-    if (kind == POOL_BULK || n == 0)
+    if (kind == POOL_BULK || kind == POOL_BULK3 || n == 0)
         return 1;
     return n > POOL_MAX_SHARED ? POOL_MAX_SHARED : n;
 }
@@ -76,6 +77,8 @@ static void pool_fail_all(struct pool *pool, const char *why)
 {
     for (int kind = 0; kind < POOL_KINDS; kind++)
         pool_fail_kind(pool, kind, why);
+    while (pool->leases)
+        backend_fail(pool->leases, why);
 }
 
 /* What a silent node sends when it wakes up is read only when the others have confirmed that it is
@@ -87,6 +90,8 @@ static void pool_hold_back(struct pool *pool, bool silent)
         for (int i = 0; i < POOL_MAX_SHARED; i++)
             if (pool->backends[kind][i])
                 stream_set_reading(&pool->backends[kind][i]->stream, !silent);
+    for (struct backend *b = pool->leases; b; b = b->next_lease)
+        stream_set_reading(&b->stream, !silent);
 }
 
 /* Take over what the topology says of one node. */
@@ -109,8 +114,10 @@ static void pool_follow(struct pool *pool, const struct topology_node *node)
         pool->demoted = 0;
     if (moved || ((before & POOL_UNFIT) && !(node->flags & POOL_UNFIT)))
         pool->retry_at = 0;
-    if ((node->flags & POOL_UNFIT) && !(before & POOL_UNFIT))
-        pool_fail_kind(pool, POOL_REPLICA, "the replica does not answer"); /* its master will */
+    if ((node->flags & POOL_UNFIT) && !(before & POOL_UNFIT)) { /* its master will answer */
+        pool_fail_kind(pool, POOL_REPLICA, "the replica does not answer");
+        pool_fail_kind(pool, POOL_REPLICA3, "the replica does not answer");
+    }
     if (moved)
         pool_fail_all(pool, "the node has moved to another address");
     else if (!pool->has_slots && (node->flags & POOL_UNFIT))
@@ -165,9 +172,23 @@ static const char *pool_complaint(const struct pool *pool, const struct backend 
         return "connect-timeout";
     if (b->in_flight == 0)
         return NULL;
-    if (pool_is_due(pool) && b->kind != POOL_REPLICA && b->head->started < pool->demoted)
+    if (pool_is_due(pool) && !b->replica && b->head->started < pool->demoted)
         return "the node has lost its slots and owes replies";
+    if (b->head->flags & REQUEST_BLOCKING)
+        return NULL;
     return pool_is_overdue(pool, b) ? "backend-timeout" : NULL;
+}
+
+static void pool_check_leases(struct pool *pool)
+{
+    struct backend *next;
+    for (struct backend *b = pool->leases; b; b = next) {
+        next = b->next_lease;
+        const char *why = b->state == BACKEND_DEAD ? NULL : pool_complaint(pool, b);
+        if (why)
+            backend_fail(b, why);
+    }
+    lease_trim(pool);
 }
 
 static void pool_check_one(struct pool *pool)
@@ -186,6 +207,8 @@ static void pool_check_one(struct pool *pool)
             idle = idle && !pool->backends[kind][i];
         }
     }
+    pool_check_leases(pool);
+    idle = idle && !pool->leases;
     if (pool_is_due(pool))
         pool->demoted = 0; /* once: what it is asked from now on, it is asked as a master again */
     if (pool->gone && idle) {

@@ -15,8 +15,18 @@ enum pool_kind {
     POOL_MASTER,  /* shared, for everything small */
     POOL_REPLICA, /* shared, after READONLY */
     POOL_BULK,    /* for large requests, which must not hold up the shared ones */
-    POOL_KINDS
+    POOL_MASTER3, /* the same for clients that speak RESP3, in the same order */
+    POOL_REPLICA3,
+    POOL_BULK3,
+    POOL_KINDS,
+    POOL_LEASE = POOL_KINDS /* not shared: lease.h */
 };
+
+/* The kind for a client of this protocol. */
+static inline enum pool_kind pool_kind(enum pool_kind kind, bool resp3)
+{
+    return resp3 ? kind + POOL_MASTER3 : kind;
+}
 
 /* A node with one of these flags is sent nothing. */
 #define POOL_UNFIT (TOPOLOGY_FAIL | TOPOLOGY_SILENT)
@@ -34,6 +44,9 @@ struct pool {
     uint64_t retry_at; /* µs: no connect before; grows with each failure */
     uint32_t failures; /* connects in a row that failed */
     struct backend *backends[POOL_KINDS][POOL_MAX_SHARED];
+    struct backend *leases;  /* all of them, taken and idle; linked by next_lease */
+    struct backend *idle[2]; /* free ones, latest first, by protocol (RESP2, RESP3): next_idle */
+    uint32_t nleases;
     struct sockaddr_storage addr;
     socklen_t addrlen;
     char host[256];

@@ -40,6 +40,11 @@ struct worker;
 #define REQUEST_EXECUTED (1u << 15) /* it, or a part of it, was executed before that one */
 #define REQUEST_REPLAY   (1u << 16) /* a read that was, and that is to be sent again */
 #define REQUEST_RESENT   (1u << 17) /* it was sent again as the first of those that wait */
+#define REQUEST_RESP3    (1u << 18) /* its client speaks RESP3, so the node has to as well */
+#define REQUEST_LEASE                                                                              \
+    (1u << 19) /* travels on a connection of its own or of its client: lease.h                     \
+                */
+#define REQUEST_BLOCKING (1u << 20) /* the node may take its time with the reply */
 
 /* Why a request waits: chooses the limit of its wait and the error at its end. */
 enum request_cause {
@@ -80,7 +85,8 @@ struct request {
     uint32_t prefix; /* bytes before the request proper (ASKING …) in the backend's queue */
     uint16_t slot;   /* SLOT_NONE: any master */
     uint16_t target; /* ASK or MOVED named this node, else NODE_NONE */
-    uint8_t skip;    /* replies to swallow before its own */
+    uint32_t lead;   /* replies before its own to what stands in its bytes (QUEUED of a MULTI) */
+    uint32_t skip;   /* replies to swallow before its own: lead, and those to what went before it */
     uint8_t tries;   /* refusals so far, up to 255 */
     uint8_t cause;   /* enum request_cause */
     uint8_t inline_len;

@@ -20,6 +20,7 @@
 #include "flow/backend.h"
 #include "flow/client.h"
 #include "flow/fanout.h"
+#include "flow/lease.h"
 #include "flow/order.h"
 #include "flow/pool.h"
 #include "flow/script.h"
@@ -94,7 +95,8 @@ static struct backend *route_pick_replica(struct worker *w, const struct request
         uint16_t node = shard->replicas[at];
         if (!route_is_fit(w, node))
             continue;
-        struct backend *b = pool_get(w->pools[node], POOL_REPLICA, hash,
+        struct backend *b = pool_get(w->pools[node],
+                                     pool_kind(POOL_REPLICA, r->flags & REQUEST_RESP3), hash,
                                      w->config->connections_per_node);
         if (b)
             return b;
@@ -130,15 +132,19 @@ static struct backend *route_pick(struct worker *w, struct request *r)
         node = r->slot == SLOT_NONE ? route_any_node(w, hash) : w->slot_node[r->slot];
     if (node == NODE_NONE || !w->pools[node])
         return NULL;
-    return pool_get(w->pools[node], r->flags & REQUEST_BULK ? POOL_BULK : POOL_MASTER, hash,
-                    w->config->connections_per_node);
+    if (r->flags & REQUEST_LEASE)
+        return lease_pick(w, r, node);
+    return pool_get(
+        w->pools[node],
+        pool_kind(r->flags & REQUEST_BULK ? POOL_BULK : POOL_MASTER, r->flags & REQUEST_RESP3),
+        hash, w->config->connections_per_node);
 }
 
 /* The common case of route_pick: one shared connection to the slot's master, open. */
 static inline struct backend *route_pick_plain(const struct worker *w, const struct request *r)
 {
-    if ((r->flags & (REQUEST_REPLICA | REQUEST_BULK)) || r->slot == SLOT_NONE ||
-        w->config->connections_per_node != 1)
+    if ((r->flags & (REQUEST_REPLICA | REQUEST_BULK | REQUEST_RESP3 | REQUEST_LEASE)) ||
+        r->slot == SLOT_NONE || w->config->connections_per_node != 1)
         return NULL;
     uint16_t node = w->slot_node[r->slot];
     const struct pool *pool = node == NODE_NONE ? NULL : w->pools[node];
@@ -320,6 +326,11 @@ void route_drive(struct worker *w)
         list = r->backend_next;
         struct client *c = order_client(r);
         struct backend *b = NULL;
+        if (!c && (r->flags & REQUEST_LEASE)) {
+            route_unpark(w, r);
+            route_fail(w, r, "ERR nobody waits for it any more");
+            continue;
+        }
         if (route_is_expired(w, r)) {
             route_unpark(w, r);
             counters_add(&w->counters, COUNTER_waiting_expired, 1);
@@ -539,7 +550,7 @@ void route_on_refusal(struct worker *w, struct request *r, struct backend *b, co
         return;
     }
     worker_hint(w);
-    if (b->kind == POOL_REPLICA) {
+    if (b->replica) {
         r->flags |= REQUEST_MASTER_ONLY;
         route_again(w, r, (enum request_cause)route_refusals[which].cause);
     } else if (line[1] == 'M' && line[2] == 'O') {

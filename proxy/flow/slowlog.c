@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "flow/client.h"
 #include "flow/local_address.h"
+#include "flow/session.h"
 #include "flow/worker.h"
 #include "resp/reply.h"
 #include <stdio.h>

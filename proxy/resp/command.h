@@ -59,6 +59,7 @@ enum command_local {
 #define COMMAND_NOSCRIPT       (1u << 8)
 #define COMMAND_ADMINISTRATIVE (1u << 9)  /* Redis' own "admin" flag */
 #define COMMAND_PAIRS          (1u << 10) /* MSET, MSETNX: key value key value …, so argc is odd */
+#define COMMAND_ALONE          (1u << 11) /* nothing of its client is under way beside it */
 
 struct command_keyspec; /* private to command.c */
 

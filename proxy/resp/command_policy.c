@@ -9,28 +9,20 @@ struct policy {
     uint8_t kind;
     uint8_t merge;
     uint8_t local;
+    bool alone;
 };
 
-#define LOCAL(name, handler)                                                                       \
+#define ROW(name, kind, merge, local, alone)                                                       \
     {                                                                                              \
-        name, COMMAND_LOCAL, COMMAND_MERGE_FIRST, COMMAND_LOCAL_##handler                          \
+        name, COMMAND_##kind, COMMAND_MERGE_##merge, COMMAND_LOCAL_##local, alone                  \
     }
-#define SPECIAL(name, handler)                                                                     \
-    {                                                                                              \
-        name, COMMAND_MASTERS, COMMAND_MERGE_SPECIAL, COMMAND_LOCAL_##handler                      \
-    }
-#define MASTERS(name, merge)                                                                       \
-    {                                                                                              \
-        name, COMMAND_MASTERS, COMMAND_MERGE_##merge, COMMAND_LOCAL_NONE                           \
-    }
-#define SPLIT(name, merge)                                                                         \
-    {                                                                                              \
-        name, COMMAND_SPLIT, COMMAND_MERGE_##merge, COMMAND_LOCAL_NONE                             \
-    }
-#define IS(name, kind)                                                                             \
-    {                                                                                              \
-        name, COMMAND_##kind, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE                              \
-    }
+#define LOCAL(name, handler) ROW(name, LOCAL, FIRST, handler, false)
+/* Changes what the connection is: waits for all that is under way, and holds up what follows. */
+#define ALONE(name, handler)   ROW(name, LOCAL, FIRST, handler, true)
+#define SPECIAL(name, handler) ROW(name, MASTERS, SPECIAL, handler, false)
+#define MASTERS(name, merge)   ROW(name, MASTERS, merge, NONE, false)
+#define SPLIT(name, merge)     ROW(name, SPLIT, merge, NONE, false)
+#define IS(name, kind)         ROW(name, kind, FIRST, NONE, false)
 
 /* Sorted by name. */
 static const struct policy policies[] = {
@@ -93,7 +85,7 @@ static const struct policy policies[] = {
     MASTERS("function|load", FIRST),
     MASTERS("function|restore", FIRST),
     SPECIAL("function|stats", FUNCTION_STATS),
-    LOCAL("hello", HELLO),
+    ALONE("hello", HELLO),
     SPECIAL("info", INFO),
     MASTERS("keys", CONCAT),
     MASTERS("lastsave", MAX),
@@ -131,7 +123,7 @@ static const struct policy policies[] = {
     LOCAL("readwrite", READWRITE),
     IS("replconf", REFUSED),
     IS("replicaof", ADMIN),
-    LOCAL("reset", RESET),
+    ALONE("reset", RESET),
     IS("restore-asking", REFUSED), /* acts only after ASKING on the same connection */
     IS("role", ANY),
     IS("save", ADMIN),
@@ -179,12 +171,13 @@ static const struct policy *policy_find(const char *name, size_t len)
 static struct policy policy_of_keyless(const struct command_row *row)
 {
     if (row->flags & (COMMAND_PUBSUB | COMMAND_BLOCKING))
-        return (struct policy){NULL, COMMAND_LATER, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+        return (struct policy){NULL, COMMAND_LATER, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE, false};
     if (row->flags & COMMAND_ADMINISTRATIVE)
-        return (struct policy){NULL, COMMAND_ADMIN, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+        return (struct policy){NULL, COMMAND_ADMIN, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE, false};
     if (row->request == COMMAND_REQUEST_ALL && row->response >= 0)
-        return (struct policy){NULL, COMMAND_MASTERS, (uint8_t)row->response, COMMAND_LOCAL_NONE};
-    return (struct policy){NULL, COMMAND_ANY, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+        return (struct policy){NULL, COMMAND_MASTERS, (uint8_t)row->response, COMMAND_LOCAL_NONE,
+                               false};
+    return (struct policy){NULL, COMMAND_ANY, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE, false};
 }
 
 /* For commands that the table does not name: those of modules and of servers newer than it. */
@@ -193,8 +186,8 @@ static struct policy policy_derive(const struct command *cmd, const struct comma
     if (cmd->nspecs == 0)
         return policy_of_keyless(row);
     if (row->flags & COMMAND_BLOCKING)
-        return (struct policy){NULL, COMMAND_LATER, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
-    return (struct policy){NULL, COMMAND_KEYED, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE};
+        return (struct policy){NULL, COMMAND_LATER, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE, false};
+    return (struct policy){NULL, COMMAND_KEYED, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE, false};
 }
 
 void command_policy_apply(struct command *cmd, const struct command_row *row)
@@ -209,4 +202,6 @@ void command_policy_apply(struct command *cmd, const struct command_row *row)
     cmd->kind = policy.kind;
     cmd->merge = policy.merge;
     cmd->local = policy.local;
+    if (policy.alone)
+        cmd->flags |= COMMAND_ALONE;
 }

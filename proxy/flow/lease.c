@@ -1,0 +1,192 @@
+/* lease: connections to nodes that one request or one client has for a while: taken, bound, given
+ * back, closed. */
+#include "flow/lease.h"
+#include "base/log.h"
+#include "flow/backend.h"
+#include "flow/order.h"
+#include "flow/session.h"
+#include "flow/worker.h"
+#include <errno.h>
+#include <string.h>
+
+/* An idle lease is kept for so long, µs. */
+#define LEASE_IDLE 30000000
+
+/* --- lists --- */
+
+void lease_on_open(struct backend *b)
+{
+    struct pool *pool = b->pool;
+    b->next_lease = pool->leases;
+    if (b->next_lease)
+        b->next_lease->prev_lease = b;
+    pool->leases = b;
+    pool->nleases++;
+}
+
+static void lease_unlink_idle(struct backend *b)
+{
+    struct backend **at = &b->pool->idle[b->resp3];
+    while (*at && *at != b)
+        at = &(*at)->next_idle;
+    if (*at)
+        *at = b->next_idle;
+    b->next_idle = NULL;
+    b->idle_since = 0;
+}
+
+static void lease_unbind(struct backend *b)
+{
+    struct client *c = b->owner;
+    b->on_push = NULL;
+    if (!c)
+        return;
+    struct backend **at = &c->session->leases;
+    while (*at != b)
+        at = &(*at)->next_owned;
+    *at = b->next_owned;
+    b->next_owned = NULL;
+    b->owner = NULL;
+}
+
+void lease_on_close(struct backend *b)
+{
+    struct pool *pool = b->pool;
+    struct client *owner = b->owner;
+    if (b->idle_since)
+        lease_unlink_idle(b);
+    if (b->prev_lease)
+        b->prev_lease->next_lease = b->next_lease;
+    else
+        pool->leases = b->next_lease;
+    if (b->next_lease)
+        b->next_lease->prev_lease = b->prev_lease;
+    pool->nleases--;
+    lease_unbind(b);
+    if (owner)
+        session_on_lease_lost(owner, b);
+}
+
+/* --- taking --- */
+
+static bool lease_may_open(const struct pool *pool)
+{
+    return !(pool->flags & POOL_UNFIT) && !pool->gone && pool->addrlen &&
+           pool->retry_at <= pool->worker->now &&
+           pool->nleases < pool->worker->config->max_connections_per_node;
+}
+
+bool lease_is_exhausted(const struct worker *w, uint16_t node, bool resp3)
+{
+    const struct pool *pool = node == NODE_NONE ? NULL : w->pools[node];
+    return pool && !pool->idle[resp3] && pool->nleases >= w->config->max_connections_per_node;
+}
+
+struct backend *lease_take(struct worker *w, uint16_t node, bool resp3)
+{
+    struct pool *pool = node == NODE_NONE ? NULL : w->pools[node];
+    if (!pool || (pool->flags & POOL_UNFIT))
+        return NULL;
+    struct backend *b = pool->idle[resp3];
+    if (b) {
+        lease_unlink_idle(b);
+        return b;
+    }
+    if (!lease_may_open(pool))
+        return NULL;
+    b = backend_open_lease(pool, resp3);
+    if (!b) {
+        log_limited(LOG_LEVEL_WARNING, "Can't connect to node %s:%u: %s", pool->host, pool->port,
+                    strerror(errno));
+        pool_on_lost(pool, false);
+        worker_hint(w);
+    }
+    return b;
+}
+
+struct backend *lease_of(const struct client *c, uint16_t node)
+{
+    if (!c->session)
+        return NULL;
+    for (struct backend *b = c->session->leases; b; b = b->next_owned)
+        if (b->pool->node == node)
+            return b;
+    return NULL;
+}
+
+void lease_bind(struct backend *b, struct client *c)
+{
+    struct session *s = session_of(c);
+    b->owner = c;
+    b->next_owned = s->leases;
+    s->leases = b;
+}
+
+struct backend *lease_pick(struct worker *w, struct request *r, uint16_t node)
+{
+    struct client *c = order_client(r);
+    struct backend *b = c ? lease_of(c, node) : NULL;
+    if (b)
+        return b;
+    b = lease_take(w, node, r->flags & REQUEST_RESP3);
+    if (b && c && c->session && c->session->holds)
+        lease_bind(b, c);
+    return b;
+}
+
+/* --- giving back --- */
+
+void lease_return(struct backend *b)
+{
+    lease_unbind(b);
+    if (b->pool->gone || (b->pool->flags & POOL_UNFIT) || !b->pool->has_slots) {
+        backend_close(b);
+        return;
+    }
+    b->idle_since = b->worker->now;
+    b->next_idle = b->pool->idle[b->resp3];
+    b->pool->idle[b->resp3] = b;
+}
+
+void lease_on_replies(struct backend *b)
+{
+    if (!b->owner && !b->head && !b->idle_since && b->state == BACKEND_READY)
+        lease_return(b);
+}
+
+void lease_release_all(struct client *c)
+{
+    while (c->session && c->session->leases) {
+        struct backend *b = c->session->leases;
+        lease_unbind(b);
+        lease_on_replies(b);
+    }
+}
+
+void lease_close_all(struct client *c)
+{
+    while (c->session && c->session->leases) {
+        struct backend *b = c->session->leases;
+        lease_unbind(b);
+        backend_abandon(b);
+    }
+}
+
+void lease_abandon(struct request *r)
+{
+    if (r->backend && r->backend->kind == POOL_LEASE)
+        backend_abandon(r->backend);
+}
+
+void lease_trim(struct pool *pool)
+{
+    uint64_t now = pool->worker->now;
+    for (int protocol = 0; protocol < 2; protocol++) {
+        struct backend *next;
+        for (struct backend *b = pool->idle[protocol]; b; b = next) {
+            next = b->next_idle;
+            if (pool->gone || (pool->flags & POOL_UNFIT) || now - b->idle_since > LEASE_IDLE)
+                backend_close(b);
+        }
+    }
+}

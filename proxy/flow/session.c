@@ -1,0 +1,66 @@
+/* session: what a client holds beyond its requests. The parts that have rules of their own are in
+ * files of their own; here is what begins, ends and resets all of them. */
+#include "flow/session.h"
+#include "base/memory.h"
+#include "flow/backend.h"
+#include "flow/lease.h"
+#include "flow/worker.h"
+#include <stdlib.h>
+
+struct session *session_of(struct client *c)
+{
+    if (!c->session)
+        c->session = memory_zalloc(sizeof *c->session);
+    return c->session;
+}
+
+void session_free(struct client *c)
+{
+    struct session *s = c->session;
+    if (!s)
+        return;
+    lease_close_all(c);
+    bufq_clear(&c->worker->chunks, &s->pushes);
+    free(s->name);
+    free(s->lib_name);
+    free(s->lib_version);
+    free(s);
+    c->session = NULL;
+}
+
+void session_reset(struct client *c)
+{
+    struct session *s = c->session;
+    c->flags &= ~(uint32_t)CLIENT_RESP3;
+    if (!s)
+        return;
+    s->holds = 0;
+    lease_close_all(c);
+    free(s->name);
+    s->name = NULL;
+}
+
+bool session_on_command(struct client *c, const struct command *cmd, struct chunk *chunk,
+                        char *data, size_t len, const struct resp_args *args)
+{
+    (void)c;
+    (void)cmd;
+    (void)chunk;
+    (void)data;
+    (void)len;
+    (void)args;
+    return false;
+}
+
+bool session_is_alone(const struct client *c, const struct command *cmd)
+{
+    (void)c;
+    (void)cmd;
+    return true;
+}
+
+void session_on_lease_lost(struct client *c, struct backend *b)
+{
+    (void)c;
+    (void)b;
+}
