@@ -78,7 +78,8 @@ ALL_CFLAGS = $(BASE_CFLAGS) $(MODE_CFLAGS) $(CFLAGS)
 # $(call package,NAME,FALLBACK): linker flags by pkg-config where the library has a .pc file.
 package = $(shell pkg-config --libs $(1) 2>/dev/null || echo $(2))
 
-LIBS := -lev $(call package,hiredis,-lhiredis) $(call package,libcrypto,-lcrypto) $(call package,libsystemd,-lsystemd) -lm
+LIBS := -lev $(call package,hiredis,-lhiredis) $(call package,libcrypto,-lcrypto) $(call package,libsystemd,-lsystemd) \
+        $(call package,libmicrohttpd,-lmicrohttpd) $(call package,jansson,-ljansson) $(call package,libcrypt,-lcrypt) -lm
 ifdef JEMALLOC
 # As-needed would drop it: with link-time optimisation malloc is not referenced until after that choice.
 LIBS += -Wl,--no-as-needed $(call package,jemalloc,-ljemalloc) -Wl,--as-needed

@@ -232,22 +232,22 @@ const struct config_directive config_directives[] = {
      .help = "Entries that SLOWLOG keeps."},
 
     {.name = "stats-port", .section = STATS, .kind = CONFIG_INT, FIELD(stats_port),
-     RANGE(0, 65535), .flags = CONFIG_UNUSED, .fallback = "1947",
+     RANGE(0, 65535), .fallback = "1947",
      .help = "Port of the statistics page (HTTP); 0: none."},
     {.name = "stats-bind", .section = STATS, .kind = CONFIG_LIST, FIELD(stats_bind),
-     .flags = CONFIG_UNUSED, .fallback = "", .check = config_check_bind,
+     .fallback = "", .check = config_check_bind,
      .allowed = "an IPv4 or IPv6 address, a host name, * or ::*, with - in front if it may be "
      "missing", .sample = "# stats-bind 127.0.0.1 -::1\n",
      .help = "Addresses of the statistics page; none: all."},
     {.name = "stats-user", .section = STATS, .kind = CONFIG_STRING, FIELD(stats_user),
-     .flags = CONFIG_UNUSED | CONFIG_RUNTIME, .fallback = "admin",
+     .flags = CONFIG_RUNTIME, .fallback = "admin",
      .help = "User name for the statistics page."},
     {.name = "stats-password", .section = STATS, .kind = CONFIG_STRING, FIELD(stats_password),
-     .flags = CONFIG_UNUSED | CONFIG_RUNTIME | CONFIG_SECRET, .fallback = "admin",
+     .flags = CONFIG_RUNTIME | CONFIG_SECRET, .fallback = "admin",
      .help = "Password for the statistics page, plain or as crypt(3) makes it. While it is admin, "
              "the page is served to this host only."},
     {.name = "stats-admin", .section = STATS, .kind = CONFIG_BOOL, FIELD(stats_admin),
-     .flags = CONFIG_UNUSED | CONFIG_RUNTIME, .fallback = "no",
+     .flags = CONFIG_RUNTIME, .fallback = "no",
      .help = "Allow actions on the statistics page: refresh, drain, close a client."},
 };
 /* clang-format on */

@@ -4,11 +4,11 @@
 #include "listener.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/net.h"
 #include "flow/process.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@
 /* Descriptors kept for everything but clients: this many, and more per worker for its nodes. */
 #define LISTENER_RESERVE            48
 #define LISTENER_RESERVE_PER_WORKER 24
+/* Asked for beside these, for the statistics page; where there are not so many it takes less. */
+#define LISTENER_RESERVE_HTTP 256
 /* Out of descriptors in spite of all: accept again after this many seconds. */
 #define LISTENER_PAUSE 0.1
 
@@ -63,21 +65,6 @@ static void listener_refuse(int fd, const char *text)
         log_debug("Refusal not delivered: %s", strerror(errno));
     shutdown(fd, SHUT_WR);
     close(fd);
-}
-
-static bool listener_is_loopback(const struct sockaddr_storage *addr)
-{
-    if (addr->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-    if (addr->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
-        if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-            return in6->sin6_addr.s6_addr[12] == 127;
-        return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-    }
-    return true;
 }
 
 static void listener_set_options(int fd, const struct config *config)
@@ -123,7 +110,8 @@ static void listener_take(struct listener *l, int fd, bool unix_socket,
         listener_refuse(fd, LISTENER_FULL);
         return;
     }
-    if (!unix_socket && config_is_protected(config) && !listener_is_loopback(addr)) {
+    if (!unix_socket && config_is_protected(config) &&
+        !net_is_loopback((const struct sockaddr *)addr)) {
         atomic_fetch_add_explicit(&process->rejected, 1, memory_order_relaxed);
         log_limited(LOG_LEVEL_WARNING, "Client from another host refused: protected mode");
         listener_refuse(fd, LISTENER_DENIED);
@@ -202,52 +190,15 @@ static void listener_add(struct listener *l, int fd, bool unix_socket, const cha
     ev_io_start(l->loop, &s->io);
 }
 
-/* A listening socket on one resolved address, or -1 with errno. */
-static int listener_bind(const struct addrinfo *info, const struct config *config)
+static void listener_add_tcp(void *ctx, int fd)
 {
-    int one = 1;
-    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (info->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, (int)config->tcp_backlog) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    listener_add(ctx, fd, false, NULL);
 }
 
-/* One word of `bind`: an address, a host name, "*" or "::*"; a leading '-' makes it optional. */
 static bool listener_open_tcp(struct listener *l, const char *word)
 {
     const struct config *config = l->process->config;
-    bool optional = *word == '-';
-    const char *host = word + optional;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *list = NULL;
-    char port[8];
-    snprintf(port, sizeof port, "%u", config->port);
-    if (strcmp(host, "*") == 0 || strcmp(host, "::*") == 0) {
-        hints.ai_family = *host == '*' ? AF_INET : AF_INET6;
-        host = NULL;
-    }
-    int error = getaddrinfo(host, port, &hints, &list);
-    bool opened = false;
-    for (const struct addrinfo *info = list; info; info = info->ai_next) {
-        int fd = listener_bind(info, config);
-        if (fd >= 0)
-            listener_add(l, fd, false, NULL);
-        opened = opened || fd >= 0;
-    }
-    if (!opened && !optional)
-        log_warning("Can't listen on %s port %s: %s", word, port,
-                    error ? gai_strerror(error) : strerror(errno));
-    if (list)
-        freeaddrinfo(list);
-    return opened || optional;
+    return net_listen(word, config->port, config->tcp_backlog, listener_add_tcp, l);
 }
 
 static bool listener_open_unix(struct listener *l)
@@ -344,16 +295,17 @@ uint32_t listener_raise_limits(const struct config *config)
 {
     rlim_t reserve = LISTENER_RESERVE + LISTENER_RESERVE_PER_WORKER * (rlim_t)config->threads;
     rlim_t want = config->maxclients + reserve;
+    rlim_t ask = want + (config->stats_port ? LISTENER_RESERVE_HTTP : 0);
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return config->maxclients;
-    if (limit.rlim_cur < want) {
-        struct rlimit raised = {.rlim_cur = want, .rlim_max = limit.rlim_max};
-        if (raised.rlim_max < want)
-            raised.rlim_max = want; /* allowed with privileges only */
+    if (limit.rlim_cur < ask) {
+        struct rlimit raised = {.rlim_cur = ask, .rlim_max = limit.rlim_max};
+        if (raised.rlim_max < ask)
+            raised.rlim_max = ask; /* allowed with privileges only */
         if (setrlimit(RLIMIT_NOFILE, &raised) < 0) {
             raised.rlim_max = limit.rlim_max;
-            raised.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+            raised.rlim_cur = limit.rlim_max < ask ? limit.rlim_max : ask;
             if (setrlimit(RLIMIT_NOFILE, &raised) < 0)
                 raised = limit;
         }

@@ -7,6 +7,7 @@
 #include "flow/process.h"
 #include "flow/script.h"
 #include "flow/worker.h"
+#include "http/server.h"
 #include "listener.h"
 #include "resp/command.h"
 #include "version.h"
@@ -29,6 +30,7 @@ struct server {
     struct process process;
     struct ev_loop *loop;
     struct listener *listener;
+    struct http *http;                    /* NULL: no statistics page */
     const struct command_table *commands; /* newest */
     struct topology *topology;            /* newest */
     ev_signal signals[5];
@@ -48,6 +50,7 @@ static void server_on_topology(void *owner, struct topology *t)
     server->topology = t;
     for (uint32_t i = 0; i < server->process.nworkers; i++)
         worker_give_topology(server->process.workers[i], t);
+    http_give_topology(server->http, t);
     sd_notifyf(0, "STATUS=%u of %u slots are served by %u nodes", t->covered, SLOT_COUNT,
                t->nnodes);
 }
@@ -58,6 +61,12 @@ static void server_on_commands(void *owner, const struct command_table *commands
     server->commands = commands;
     for (uint32_t i = 0; i < server->process.nworkers; i++)
         worker_give_commands(server->process.workers[i], commands);
+}
+
+static void server_on_config(struct process *process)
+{
+    const struct server *server = (struct server *)process; /* its first member */
+    http_give_config(server->http, process->config);
 }
 
 /* --- signals --- */
@@ -77,6 +86,7 @@ static void server_stop(struct server *server, int signum)
     log_notice("%s: no new clients; requests under way have %.1f s", strsignal(signum), seconds);
     sd_notify(0, "STOPPING=1");
     server->stopping = true;
+    atomic_store_explicit(&server->process.draining, true, memory_order_relaxed);
     listener_stop(server->listener);
     server->listener = NULL;
     for (uint32_t i = 0; i < server->process.nworkers; i++)
@@ -224,6 +234,8 @@ static bool server_start(struct server *server, struct config *config)
     server->listener = listener_start(server->loop, process);
     if (!server->listener)
         return false;
+    process->on_config = server_on_config;
+    server->http = http_start(process);
     static const struct discovery_events events = {server_on_topology, server_on_commands};
     process->discovery = discovery_start(server->loop, config, &events, server);
     for (uint32_t i = 0; i < process->nworkers; i++)
@@ -250,7 +262,9 @@ static void server_free_workers(struct process *process)
 static void server_finish(struct server *server)
 {
     struct process *process = &server->process;
+    http_join(server->http);
     server_free_workers(process);
+    http_free(server->http);
     mailbox_destroy(&process->mailbox);
     discovery_stop(process->discovery);
     topology_unref(server->topology);

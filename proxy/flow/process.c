@@ -16,6 +16,8 @@ void process_set_config(struct process *process, struct config *config)
         worker_give_config(process->workers[i], config);
     if (process->discovery)
         discovery_configure(process->discovery, config);
+    if (process->on_config)
+        process->on_config(process);
     config_unref(old);
 }
 

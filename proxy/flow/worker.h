@@ -128,6 +128,8 @@ struct process {
     uint32_t max_clients;         /* what the limit on open files allows */
     mailbox_fn on_worker_drained; /* posted to the mailbox by a worker without clients, once */
     mailbox_fn on_worker_end;     /* posted to the mailbox by a worker whose loop has ended */
+    void (*on_config)(struct process *process); /* process->config is new; main thread */
+    _Atomic bool draining; /* takes no more clients: stops, or an operator wants it so */
 };
 
 struct worker *worker_new(struct process *process, uint32_t id, const struct config *config,
