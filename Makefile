@@ -114,7 +114,7 @@ C_FILES = $(shell git ls-files '*.c' '*.h' 2>/dev/null || \
                   find proxy tests -name '*.[ch]')
 
 # ---- what a user calls -----------------------------------------------------------------------
-.PHONY: all run test bench fuzz format lint install clean help docs coverage \
+.PHONY: all run test bench redis-suite fuzz format lint install clean help docs coverage \
         unit-tests integration-tests tests bench-tools fuzz-targets FORCE
 
 all: $(PROGRAM) ## build the optimised program (build/slotway)
@@ -130,6 +130,11 @@ bench: ## measure against a direct connection and PEERS="name=host:port:pid ..."
 	@deploy/install-deps all
 	@$(MAKE) all bench-tools
 	@PEERS="$(PEERS)" BUILD="$(BUILD)" tests/bench/run
+
+redis-suite: ## run Redis' own test suite against slotway (fetches Redis' source; UNITS="unit/keyspace ...")
+	@deploy/install-deps run
+	@$(MAKE) all
+	@BUILD="$(BUILD)" tests/redis-suite $(UNITS)
 
 fuzz: ## fuzz each target for FUZZ_SECONDS (60) over its corpus
 	@$(MAKE) fuzz-build
@@ -167,7 +172,7 @@ clean: ## remove everything that was built
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
-	    while IFS='|' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	    while IFS='|' read -r name text; do printf '  make %-11s %s\n' "$$name" "$$text"; done
 	@echo '  Variables: CC=gcc|clang SANITIZE=address,undefined|thread COVERAGE=1 LTO=0 BUILD=build'
 
 # ---- parts (used by tests/run, useful while developing) --------------------------------------
