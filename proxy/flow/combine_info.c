@@ -530,7 +530,7 @@ void local_info(const struct local_call *call)
         info_without_nodes(c->worker, &text);
     if (asked & INFO_WITH_SLOTWAY)
         combine_info_slotway(c->worker, &text);
-    local_bulk_reply(c, text.data ? text.data : "", text.len);
+    local_text_reply(c, text.data ? text.data : "", text.len);
     free(text.data);
 }
 

@@ -67,6 +67,22 @@ void local_bulk_reply(struct client *c, const char *data, size_t len)
     client_reply_bufq(c, &q);
 }
 
+void local_text_reply(struct client *c, const char *data, size_t len)
+{
+    struct bufq q = {0};
+    struct reply r = local_reply(c, &q);
+    reply_text(&r, data, len);
+    client_reply_bufq(c, &q);
+}
+
+void local_null_reply(struct client *c)
+{
+    struct bufq q = {0};
+    struct reply r = local_reply(c, &q);
+    reply_null(&r);
+    client_reply_bufq(c, &q);
+}
+
 void local_help(struct client *c, const char *const *lines, size_t n)
 {
     struct bufq q = {0};

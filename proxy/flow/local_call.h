@@ -79,6 +79,9 @@ char *local_strdup(const struct local_call *call, uint32_t i);
 void local_ok(struct client *c);
 void local_int_reply(struct client *c, int64_t value);
 void local_bulk_reply(struct client *c, const char *data, size_t len);
+/* Text for people: verbatim in RESP3. */
+void local_text_reply(struct client *c, const char *data, size_t len);
+void local_null_reply(struct client *c);
 void local_help(struct client *c, const char *const *lines, size_t n);
 
 /* Run the handler of subcommand args[1]. */

@@ -54,7 +54,7 @@ static void client_getname(const struct local_call *call)
     if (session && session->name)
         local_bulk_reply(call->c, session->name, strlen(session->name));
     else
-        client_reply(call->c, "$-1\r\n", 5);
+        local_null_reply(call->c);
 }
 
 static void client_setinfo(const struct local_call *call)
@@ -131,7 +131,7 @@ static void client_info(const struct local_call *call)
 {
     struct gather_part part = {0};
     client_print(call->c, &part);
-    local_bulk_reply(call->c, part.data, part.len);
+    local_text_reply(call->c, part.data, part.len);
     free(part.data);
 }
 

@@ -27,7 +27,7 @@ static void cluster_info(const struct local_call *call)
                        "total_cluster_links_buffer_limit_exceeded:0\r\n",
                        covered == SLOT_COUNT ? "ok" : "fail", SLOT_COUNT, covered, failed, epoch,
                        epoch);
-    local_bulk_reply(call->c, text, (size_t)len);
+    local_text_reply(call->c, text, (size_t)len);
 }
 
 static void cluster_nodes(const struct local_call *call)
@@ -40,7 +40,7 @@ static void cluster_nodes(const struct local_call *call)
     int bus = port <= UINT16_MAX - 10000 ? port + 10000 : 0;
     int len = snprintf(text, sizeof text, "%s %s:%u@%d myself,master - 0 0 1 connected 0-%d\n",
                        process->id, ip, port, bus, SLOT_COUNT - 1);
-    local_bulk_reply(call->c, text, (size_t)len);
+    local_text_reply(call->c, text, (size_t)len);
 }
 
 static void cluster_slots(const struct local_call *call)
@@ -58,7 +58,7 @@ static void cluster_slots(const struct local_call *call)
     reply_bulk_string(&r, ip);
     reply_int(&r, port);
     reply_bulk_string(&r, call->c->worker->process->id);
-    reply_array(&r, 0);
+    reply_map(&r, 0);
     client_reply_bufq(call->c, &q);
 }
 

@@ -156,7 +156,7 @@ static void proxy_nodes(const struct local_call *call)
     struct gather_part text = {0};
     for (uint16_t i = 0; t && i < t->nnodes; i++)
         proxy_print_node(t, &t->nodes[i], &text);
-    local_bulk_reply(call->c, text.data ? text.data : "", text.len);
+    local_text_reply(call->c, text.data ? text.data : "", text.len);
     free(text.data);
 }
 
@@ -216,7 +216,7 @@ static void proxy_info(const struct local_call *call)
 {
     struct gather_part text = {0};
     combine_info_slotway(call->c->worker, &text);
-    local_bulk_reply(call->c, text.data, text.len);
+    local_text_reply(call->c, text.data, text.len);
     free(text.data);
 }
 

@@ -249,8 +249,5 @@ void local_lolwut(const struct local_call *call)
     }
     len += (size_t)sprintf(art + len, "\n%u shards, one address. slotway %s\nRedis ver. %s\n",
                            w->nshards, SLOTWAY_VERSION, local_redis_version(w));
-    struct bufq q = {0};
-    struct reply r = local_reply(call->c, &q);
-    reply_text(&r, art, len);
-    client_reply_bufq(call->c, &q);
+    local_text_reply(call->c, art, len);
 }

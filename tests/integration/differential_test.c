@@ -1,7 +1,9 @@
 /* differential: the same random commands to slotway and to one plain redis-server must give the
- * same replies: values, order, error texts. SLOTWAY_TEST_SEED repeats a run. */
+ * same replies in RESP2 and in RESP3: types, values, order, error texts. SLOTWAY_TEST_SEED repeats
+ * a run. */
 #include "support/fixture.h"
 #include "support/plain_redis.h"
+#include "support/wire.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -357,31 +359,6 @@ static struct request make_request(void)
     return r;
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* As render(), with the elements sorted. */
-static char *render_sorted(const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_ARRAY)
-        return render(reply);
-    char **parts = malloc((reply->elements + 1) * sizeof *parts), *text;
-    size_t size;
-    for (size_t i = 0; i < reply->elements; i++)
-        parts[i] = render(reply->element[i]);
-    qsort(parts, reply->elements, sizeof *parts, by_text);
-    FILE *f = open_memstream(&text, &size);
-    for (size_t i = 0; i < reply->elements; i++) {
-        fprintf(f, "%s ", parts[i]);
-        free(parts[i]);
-    }
-    fclose(f);
-    free(parts);
-    return text;
-}
-
 static void show(const struct request *r, char *out, size_t cap)
 {
     size_t at = 0;
@@ -394,52 +371,235 @@ static void show(const struct request *r, char *out, size_t cap)
     }
 }
 
-static void compare(const struct request *r, redisContext *ours, redisContext *theirs, int number)
+/* A connection to slotway and one to redis-server that are sent the same. */
+struct pair {
+    struct wire *ours, *theirs;
+};
+
+static struct pair pair_open(int theirs, const char *protocol)
 {
-    redisReply *a = NULL, *b = NULL;
-    char command[2000];
-    show(r, command, sizeof command);
-    ck_assert_msg(redisGetReply(theirs, (void **)&b) == REDIS_OK, "redis: %s", theirs->errstr);
-    ck_assert_msg(redisGetReply(ours, (void **)&a) == REDIS_OK, "slotway: %s at command %d: %s",
-                  ours->errstr, number, command);
-    char *got = r->unordered ? render_sorted(a) : render(a);
-    char *want = r->unordered ? render_sorted(b) : render(b);
-    if (strcmp(got, want) != 0 || a->type != b->type)
-        ck_abort_msg(
-            "command %d of SLOTWAY_TEST_SEED=%llu: %.600s\n  slotway %.800s\n  redis   %.800s",
-            number, (unsigned long long)test_seed(), command, got, want);
-    free(got);
-    free(want);
-    freeReplyObject(a);
-    freeReplyObject(b);
+    struct pair p = {wire_open(proxy->port), wire_open(theirs)};
+    char hello[16];
+    snprintf(hello, sizeof hello, "HELLO %s", protocol);
+    wire_ask(p.ours, hello);
+    wire_ask(p.theirs, hello);
+    return p;
 }
 
+static void pair_close(struct pair p)
+{
+    wire_close(p.ours);
+    wire_close(p.theirs);
+}
+
+/* The replies of both to what was sent last must be the same. */
+static void pair_compare(struct pair p, const char *what, enum wire_view view)
+{
+    char *want = wire_read(p.theirs, view);
+    char *got = wire_read(p.ours, view);
+    ck_assert_msg(strcmp(got, want) == 0, "%.600s\n  slotway %.800s\n  redis   %.800s", what, got,
+                  want);
+    free(got);
+    free(want);
+}
+
+static void compare(const struct request *r, struct pair p, int number)
+{
+    char command[2000], what[2100];
+    show(r, command, sizeof command);
+    snprintf(what, sizeof what, "command %d of SLOTWAY_TEST_SEED=%llu: %s", number,
+             (unsigned long long)test_seed(), command);
+    pair_compare(p, what, r->unordered ? WIRE_SORTED : WIRE_EXACT);
+}
+
+/* Batches of commands, now from a client that speaks RESP2, now from one that speaks RESP3. */
 START_TEST(same_replies_as_one_redis_server)
 {
     seed = test_seed();
-    redisContext *ours = client_open(proxy->port);
-    redisContext *theirs = client_open(plain_redis_start(NULL));
-    expect(ours, "OK", "FLUSHALL");
+    int redis = plain_redis_start(NULL);
+    struct pair pairs[] = {pair_open(redis, "2"), pair_open(redis, "3")};
+    wire_expect(pairs[0].ours, "FLUSHALL", "+OK");
     int total = test_full() ? 1000000 : 40000;
     for (int done = 0; done < total;) {
         struct request batch[64];
+        struct pair p = pairs[chance(2)];
         int n = 1 + (int)chance(64);
         for (int i = 0; i < n; i++) {
             batch[i] = make_request();
-            redisAppendCommandArgv(ours, batch[i].argc, (const char **)batch[i].argv, batch[i].len);
-            redisAppendCommandArgv(theirs, batch[i].argc, (const char **)batch[i].argv,
-                                   batch[i].len);
+            const char *const *argv = (const char *const *)batch[i].argv;
+            wire_send_argv(p.ours, batch[i].argc, argv, batch[i].len);
+            wire_send_argv(p.theirs, batch[i].argc, argv, batch[i].len);
         }
         for (int i = 0; i < n; i++)
-            compare(&batch[i], ours, theirs, done + i);
+            compare(&batch[i], p, done + i);
         for (int i = 0; i < n; i++)
             for (int k = 0; k < batch[i].argc; k++)
                 free(batch[i].argv[k]);
         done += n;
     }
-    redisFree(ours);
-    redisFree(theirs);
+    pair_close(pairs[0]);
+    pair_close(pairs[1]);
 }
 END_TEST
 
-FIXTURE_SUITE("differential", 240, NULL, same_replies_as_one_redis_server)
+/* What slotway answers itself, splits, or puts together; ~: the order is not defined, ?: the values
+ * are those of another server, so only the types count. */
+static const char *const shapes[] = {
+    "MSET a 1 b 2 c 3 d 4",
+    "MGET a b c none d none",
+    "MGET none",
+    "GET none",
+    "~KEYS *",
+    "?SCAN 0 COUNT 1000",
+    "?RANDOMKEY",
+    "DBSIZE",
+    "DEL a b none",
+    "EXISTS a b c",
+    "PING",
+    "PING text",
+    "ECHO text",
+    "?TIME",
+    "SELECT 0",
+    "HELLO 4",
+    "HELLO x",
+    "HELLO 3 SETNAME",
+    "HELLO 2 NONSENSE",
+    "HELLO 3 AUTH default",
+    "?HELLO",
+    "?CLIENT ID",
+    "CLIENT GETNAME",
+    "CLIENT SETNAME me",
+    "CLIENT GETNAME",
+    "?CLIENT INFO",
+    "?CLIENT LIST",
+    "CLIENT LIST ID x",
+    "CLIENT NO-EVICT on",
+    "CLIENT GETREDIR",
+    "CLIENT REPLY ON",
+    "CLIENT KILL ID 999999999",
+    "CLIENT UNPAUSE",
+    "?INFO",
+    "?INFO server",
+    "CONFIG GET maxmemory",
+    "~CONFIG GET zset-max-*",
+    "CONFIG GET nosuch",
+    "CONFIG SET maxmemory 0",
+    "COMMAND COUNT",
+    "COMMAND INFO get nosuch",
+    "COMMAND DOCS get",
+    "COMMAND DOCS nosuch",
+    "COMMAND GETKEYS MSET a 1 b 2",
+    "COMMAND GETKEYSANDFLAGS MSET a 1 b 2",
+    "~COMMAND LIST FILTERBY PATTERN xr*",
+    "SLOWLOG LEN",
+    "SLOWLOG GET",
+    "SLOWLOG RESET",
+    "?SLOWLOG HELP",
+    "FUNCTION STATS",
+    "FUNCTION LIST",
+    "FUNCTION FLUSH",
+    "FUNCTION KILL",
+    "FUNCTION DUMP",
+    "SCRIPT EXISTS 0123456789012345678901234567890123456789",
+    "SCRIPT FLUSH",
+    "SCRIPT KILL",
+    "LATENCY LATEST",
+    "LATENCY HISTORY command",
+    "LATENCY RESET",
+    "?LATENCY DOCTOR",
+    "LATENCY HISTOGRAM nosuch",
+    "?MEMORY DOCTOR",
+    "?MEMORY USAGE c",
+    "MEMORY USAGE none",
+    "MEMORY PURGE",
+    "ACL WHOAMI",
+    "~ACL CAT",
+    "?ACL GENPASS",
+    "?LASTSAVE",
+    "?LOLWUT",
+    "MODULE LIST",
+    "PUBLISH nobody text",
+    "OBJECT HELP",
+    "HSET h f v",
+    "HGETALL h",
+    "SADD s m",
+    "SMEMBERS s",
+    "ZADD z 1.5 m",
+    "ZRANGE z 0 -1 WITHSCORES",
+    "ZSCORE z m",
+    "HRANDFIELD h 1 WITHVALUES",
+    "XADD x 1-1 f v",
+    "XREAD STREAMS x 0",
+    "XREAD STREAMS x 9",
+    "XINFO STREAM none",
+    "LPOP none",
+    "LPOP none 2",
+    "GEOPOS none m",
+    "EVAL return{1,'two',false,{3}} 0",
+    "EVAL redis.setresp(3);return(redis.call('HGETALL',KEYS[1])) 1 h",
+    "EVAL return{double=3.5} 0",
+    "EVAL return{map={a=1}} 0",
+    "EVAL return{set={a=true}} 0",
+    "EVAL return{big_number='12345678901234567890'} 0",
+    "EVAL return{verbatim_string={format='txt',string='t'}} 0",
+    "RESET",
+    "PING",
+};
+
+static void compare_shapes(const char *protocol)
+{
+    int redis = plain_redis_start(NULL);
+    struct pair p = pair_open(redis, protocol);
+    wire_expect(p.ours, "FLUSHALL", "+OK");
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const char *command = shapes[i];
+        enum wire_view view = *command == '?'   ? WIRE_SHAPE
+                              : *command == '~' ? WIRE_SORTED
+                                                : WIRE_EXACT;
+        command += view != WIRE_EXACT;
+        wire_send(p.ours, command);
+        wire_send(p.theirs, command);
+        pair_compare(p, command, view);
+    }
+    pair_close(p);
+}
+
+START_TEST(same_shapes_in_resp2)
+{
+    compare_shapes("2");
+}
+END_TEST
+
+START_TEST(same_shapes_in_resp3)
+{
+    compare_shapes("3");
+}
+END_TEST
+
+/* Each command of one pipeline is answered in the protocol that was chosen before it. */
+START_TEST(one_pipeline_switches_protocols)
+{
+    static const char *const commands[] = {
+        "HSET h f v", "HGETALL h",  "GET none",   "?HELLO 3",     "HGETALL h",
+        "GET none",   "MGET a b c", "SCAN 9x",    "?CLIENT INFO", "?INFO server",
+        "?HELLO 2",   "HGETALL h",  "MGET a b c", "GET none",     "?CLIENT INFO",
+        "?HELLO 3",   "GET none",   "RESET",      "HGETALL h",    "GET none",
+    };
+    int redis = plain_redis_start(NULL);
+    struct pair p = pair_open(redis, "2");
+    size_t n = sizeof commands / sizeof *commands;
+    wire_expect(p.ours, "FLUSHALL", "+OK");
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = 0; i < n; i++) {
+            wire_send(p.ours, commands[i] + (*commands[i] == '?'));
+            wire_send(p.theirs, commands[i] + (*commands[i] == '?'));
+        }
+        for (size_t i = 0; i < n; i++)
+            pair_compare(p, commands[i], *commands[i] == '?' ? WIRE_SHAPE : WIRE_EXACT);
+    }
+    pair_close(p);
+}
+END_TEST
+
+FIXTURE_SUITE("differential", 240, NULL, same_replies_as_one_redis_server, same_shapes_in_resp2,
+              same_shapes_in_resp3, one_pipeline_switches_protocols)

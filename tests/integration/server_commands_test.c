@@ -134,7 +134,7 @@ START_TEST(connection_commands)
         "\"role\", \"master\", \"modules\", []]",
         "HELLO 2");
     expect(c, "[\"server\"*", "HELLO");
-    expect(c, "-NOPROTO *", "HELLO 3");
+    expect(c, "-NOPROTO *", "HELLO 4");
     expect(c, "-NOPROTO unsupported protocol version", "HELLO 9");
     expect(c, "-ERR Protocol version is not an integer or out of range", "HELLO x");
     expect(c, "[\"server\"*", "HELLO 2 SETNAME byhello");

@@ -5,6 +5,7 @@
 #include "support/unit.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define MAYBE                                                                                      \
@@ -50,6 +51,26 @@ START_TEST(replies_of_many_clients_pair_with_their_requests)
         flow_expect(f, others[i], want);
         close(others[i]);
     }
+}
+END_TEST
+
+START_TEST(attributes_pass_and_pushes_that_nobody_expects_close_the_connection)
+{
+    flow_send(f, c, "HELLO 3");
+    char hello[512];
+    flow_settle(f);
+    ck_assert_int_gt(recv(c, hello, sizeof hello, 0), 0);
+    flow_send(f, c, "GET b", "GET {b}2");
+    flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "|1\r\n+ttl\r\n:5\r\n$1\r\n1\r\n");
+    flow_expect(f, c, "|1\r\n+ttl\r\n:5\r\n$1\r\n1\r\n");
+    flow_node_gets(f, NODE_A, "GET {b}2");
+    flow_answer(f, NODE_A, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nb\r\n$1\r\n2\r\n");
+    flow_expect_nothing(f, c);
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_garbage), 1);
+    flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n");
+    flow_node_serves(f, NODE_A, "GET {b}2", "$1\r\n2\r\n");
+    flow_expect(f, c, "$1\r\n2\r\n");
 }
 END_TEST
 
@@ -302,6 +323,7 @@ static Suite *backend_suite(void)
     tcase_add_checked_fixture(t, begin, end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, replies_of_many_clients_pair_with_their_requests);
+    tcase_add_test(t, attributes_pass_and_pushes_that_nobody_expects_close_the_connection);
     tcase_add_test(t, replies_of_every_shape_pass_in_pieces_of_every_size);
     tcase_add_test(t, a_long_reply_is_whole_and_costs_no_memory);
     tcase_add_test(t, garbage_closes_the_connection);
