@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct asset {
-    const char *path; /* as asked for: "/", "/page.js" */
+    const char *path; /* as asked for: "/", "/app.js" */
     const char *type; /* Content-Type */
     const char *etag; /* of the content, with its quotes */
     const unsigned char *bytes;

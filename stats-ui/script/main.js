@@ -1,0 +1,98 @@
+// main: puts the page together and draws it, once for whatever came since the last frame.
+
+const THEMES = ['auto', 'light', 'dark'];
+const THEME_KEY = 'slotway-theme';
+
+function storedTheme() {
+  try {
+    return localStorage.getItem(THEME_KEY);
+  } catch {
+    return null; // storage is forbidden: then it lasts as long as the page
+  }
+}
+
+function setTheme(theme) {
+  setAttribute(document.documentElement, 'data-theme', theme === 'auto' ? null : theme);
+  setText(byId('theme'), `Theme: ${theme}`);
+  try {
+    localStorage.setItem(THEME_KEY, theme);
+  } catch {
+    // as above
+  }
+  relook();
+}
+
+function relook() {
+  if (!model.snapshot) return;
+  relookCards();
+  drawBand();
+}
+
+function makeTheme() {
+  let theme = THEMES.includes(storedTheme()) ? storedTheme() : 'auto';
+  setTheme(theme);
+  byId('theme').addEventListener('click', () => {
+    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
+    setTheme(theme);
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', relook);
+}
+
+const LINK_TEXT = { connecting: 'connecting', live: 'live', gone: 'no connection' };
+
+function drawLink() {
+  setAttribute(byId('link'), 'data-link', feed.link);
+  setText(byId('link'), LINK_TEXT[feed.link]);
+  setAttribute(document.documentElement, 'data-link', feed.link);
+  const gone = byId('gone');
+  show(gone, feed.link === 'gone');
+  if (feed.link !== 'gone') return;
+  const last = model.snapshot ? ` What is below is from ${clock(model.snapshot.time)}.` : '';
+  setText(gone, `slotway does not answer here: ${feed.reason}.${last} Trying again every second.`);
+  document.title = 'gone – slotway';
+  setAttribute(byId('icon'), 'href', '/icon-gone.svg');
+}
+
+function drawTab() {
+  drawLink();
+  if (model.snapshot && feed.link !== 'gone') drawVerdict();
+}
+
+function drawWhose() {
+  const { proxy } = model.snapshot;
+  setText(byId('whose'), `${location.hostname}:${proxy.port}`);
+}
+
+function draw() {
+  scheduled = false;
+  drawLink();
+  if (!model.snapshot || feed.link === 'gone') return;
+  show(byId('page'), true);
+  drawWhose();
+  drawVerdict();
+  drawRibbon();
+  drawNodes();
+  drawPanels();
+  drawActions();
+  if (charts.pointed === null) drawCards();
+}
+
+let scheduled = false;
+
+function main() {
+  makeTheme();
+  makeCards();
+  makeRibbon();
+  makeNodes();
+  makePanels();
+  makeActions();
+  feedStart(() => {
+    // Frames stop in the background, but title and icon of the tab are seen there too.
+    if (document.hidden) drawTab();
+    if (scheduled) return;
+    scheduled = true;
+    requestAnimationFrame(draw);
+  });
+}
+
+main();

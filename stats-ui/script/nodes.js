@@ -1,0 +1,173 @@
+// nodes: a row for each node, masters with their replicas below them, in HAProxy's colours.
+
+const STATE_TEXT = {
+  up: 'up', 'going-down': 'going down', down: 'down', drain: 'drain', loading: 'loading',
+  busy: 'busy', lagging: 'lagging',
+};
+const ERROR_CLASSES = [
+  ['redirects', 'moved', 'MOVED and ASK'],
+  ['refused', 'refused', 'TRYAGAIN, CLUSTERDOWN, LOADING, MASTERDOWN, READONLY'],
+  ['lost', 'lost', 'their connection was lost'],
+  ['replied', 'replied', 'other error replies'],
+];
+
+const NODES_SHOWN = 30;
+
+let nodesTable = null;
+const trouble = new Map();
+
+const ageOf = (since) => (since ? duration(serverNow() - since) : '');
+const rate = (value) => (value === 0 ? '0' : `${bytes(value)}/s`);
+const isMaster = (node) => node.role === 'master';
+
+function slotsOf(node) {
+  const shard = model.snapshot.shards.find((one) => one.master === node.id);
+  if (!shard?.ranges.length) return isMaster(node) ? 'none' : '';
+  const [first, last] = shard.ranges[0];
+  const text = first === last ? `${first}` : `${first}–${last}`;
+  return shard.ranges.length > 1 ? `${text} +${shard.ranges.length - 1}` : text;
+}
+
+function fillState(cell, node) {
+  if (!cell.firstChild) cell.append(element('span', { class: 'state' }), element('span', { class: 'since' }));
+  const [chip, since] = cell.children;
+  setAttribute(chip, 'data-state', node.state);
+  setAttribute(chip, 'data-role', node.role);
+  setText(chip, STATE_TEXT[node.state] || node.state);
+  setText(since, ageOf(node.state_since));
+  setAttribute(since, 'title', node.state_since ? `since ${clock(node.state_since)}` : null);
+}
+
+function fillName(cell, node) {
+  if (!cell.firstChild) {
+    cell.append(element('span', { class: 'swatch' }), element('span', { class: 'name' }),
+      element('button', { type: 'button', class: 'open', 'aria-label': 'All figures',
+        'aria-expanded': 'false', onclick: (event) => {
+          const open = event.currentTarget.closest('tr').classList.toggle('opened');
+          event.currentTarget.setAttribute('aria-expanded', String(open));
+        } }));
+  }
+  const [swatch, name] = cell.children;
+  swatch.style.background = isMaster(node) ? `var(${masterColor(node.id)})` : 'transparent';
+  setText(name, nodeName(node.id));
+  setAttribute(name, 'title', `${node.address}, id ${node.id}`);
+}
+
+function fillRole(cell, node) {
+  if (!cell.firstChild) cell.append(element('span'), element('span', { class: 'since' }));
+  const [role, since] = cell.children;
+  setText(role, node.role);
+  setText(since, ageOf(node.role_since));
+  setAttribute(since, 'title', node.role_since ? `since ${clock(node.role_since)}` : null);
+}
+
+function fillMemory(cell, node) {
+  if (!cell.firstChild) cell.append(element('span'), element('meter', { min: 0, max: 1, high: 0.9, low: 0.8, optimum: 0 }));
+  const [text, meter] = cell.children;
+  const { memory_used_bytes: used, memory_limit_bytes: limit } = node;
+  setText(text, limit ? `${bytes(used)} / ${bytes(limit)}` : bytes(used));
+  show(meter, Boolean(limit));
+  if (limit) {
+    meter.value = used / limit;
+    setAttribute(meter, 'aria-label', `${percent(used / limit)} of its limit`);
+  }
+}
+
+function errorsText(node) {
+  return ERROR_CLASSES.filter(([name]) => node.errors[name])
+    .map(([name, text]) => `${count(node.errors[name])} ${text}`).join(', ') || '0';
+}
+
+function waitingText(node) {
+  if (!node.waiting) return '0';
+  return `${count(node.waiting)} (${latency(node.waiting_oldest_ms * 1000)})`;
+}
+
+function connectionsText({ connections: c }) {
+  return `${c.shared}${c.bulk ? `\u202f+\u202f${c.bulk}` : ''} / ${c.leased} / ${count(c.limit)}`;
+}
+
+function lagText(node) {
+  if (isMaster(node)) return '';
+  return node.replication_link === 'down' ? 'link down' : bytes(node.replication_lag_bytes);
+}
+
+const number = (title, text, more = {}) => ({ title, text, number: true, ...more });
+
+const NODE_COLUMNS = [
+  { title: 'Node', fill: fillName },
+  { title: 'State', fill: fillState, class: 'bare' },
+  { title: 'Role', fill: fillRole, class: 'bare' },
+  { title: 'Slots', text: slotsOf, class: 'bare slots' },
+  number('Requests/s', (n) => count(n.requests_rate), { sort: (n) => n.requests_rate, mark: (n) => quiet(n.requests_rate) }),
+  number('In flight', (n) => count(n.in_flight), { sort: (n) => n.in_flight, mark: (n) => quiet(n.in_flight),
+    help: 'requests sent to it and not answered yet' }),
+  number('Waiting', waitingText, { sort: (n) => n.waiting, mark: (n) => (n.waiting ? 'bad' : 'zero'),
+    help: 'requests that wait because it does not take them, and for how long the oldest has' }),
+  number('p50', (n) => latency(n.latency?.p50_us), { sort: (n) => n.latency?.p50_us, help: 'half of its replies came within', class: 'p50' }),
+  number('p99', (n) => latency(n.latency?.p99_us), { sort: (n) => n.latency?.p99_us, help: '99 of 100 replies came within' }),
+  number('Errors/s', (n) => count(n.errors_rate), { sort: (n) => n.errors_rate, mark: (n) => (n.errors_rate ? 'bad' : 'zero') }),
+  { title: 'Errors so far', text: errorsText, mark: (n) => (errorsText(n) === '0' ? 'zero' : ''), minor: true,
+    help: ERROR_CLASSES.map(([, text, what]) => `${text}: ${what}`).join('; ') },
+  number('From it', (n) => rate(n.bytes_in_rate), { sort: (n) => n.bytes_in_rate, mark: (n) => quiet(n.bytes_in_rate), minor: true }),
+  number('To it', (n) => rate(n.bytes_out_rate), { sort: (n) => n.bytes_out_rate, mark: (n) => quiet(n.bytes_out_rate), minor: true }),
+  number('Connections', connectionsText, { minor: true,
+    help: 'shared (+ for large values) / leased to single clients / limit of those' }),
+  number('Lag', lagText, { sort: (n) => n.replication_lag_bytes, minor: true, mark: (n) => (n.replication_link === 'down' ? 'bad' : ''),
+    help: 'how far behind its master' }),
+  number('Memory', null, { fill: fillMemory, sort: (n) => n.memory_used_bytes, minor: true }),
+  number('Keys', (n) => count(n.keys), { sort: (n) => n.keys, minor: true }),
+  { title: 'Version', text: (n) => n.version || MISSING, minor: true },
+];
+
+// Masters in the order of their slots, each followed by its replicas; then who belongs to none.
+// Where not all are shown, shards with trouble come first.
+function nodesInOrder() {
+  const rest = new Map(model.nodes);
+  const shards = model.snapshot.shards.map((shard) => {
+    const members = [shard.master, ...shard.replicas].map((id) => rest.get(id)).filter(Boolean);
+    for (const node of members) rest.delete(node.id);
+    return members;
+  });
+  for (const node of rest.values()) shards.push([node]);
+  if (model.nodes.size > NODES_SHOWN) {
+    const calm = (members) => Number(members.every((node) => node.state === 'up' && !trouble.has(node.id)));
+    shards.sort((a, b) => calm(a) - calm(b));
+  }
+  return shards.flat();
+}
+
+// The severity of the worst finding about each node.
+function findTrouble() {
+  trouble.clear();
+  for (const { severity, where } of model.snapshot.verdict.findings) {
+    if (where?.kind === 'node' && !trouble.has(where.node)) trouble.set(where.node, severity);
+  }
+}
+
+function makeNodes() {
+  nodesTable = makeTable(byId('nodes-table'), {
+    caption: 'Nodes by shard', columns: NODE_COLUMNS, keyOf: (node) => node.id, shown: NODES_SHOWN,
+    empty: 'No node has answered yet.',
+    onRow: (line, node) => {
+      setAttribute(line, 'data-state', node.state);
+      setAttribute(line, 'data-role', node.role);
+      setAttribute(line, 'data-finding', trouble.get(node.id));
+    },
+  });
+  byId('nodes').classList.add('stacks');
+}
+
+function nodeRow(id) {
+  return nodesTable.reveal(id);
+}
+
+function drawNodes() {
+  const { cluster } = model.snapshot;
+  findTrouble();
+  nodesTable.update(nodesInOrder());
+  const bad = [...model.nodes.values()].filter((node) => node.state !== 'up').length;
+  setText(byId('nodes-summary'), [plural(cluster.masters, 'master'), plural(cluster.replicas, 'replica'),
+    cluster.versions.length ? `Redis ${cluster.versions.join(', ')}` : '',
+    bad ? `${bad} not up` : ''].filter(Boolean).join(' · '));
+}
