@@ -10,6 +10,7 @@
 #include "flow/order.h"
 #include "flow/route.h"
 #include "flow/slowlog.h"
+#include "flow/watch.h"
 #include "flow/worker.h"
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -148,7 +149,9 @@ static struct backend *backend_new(struct pool *pool)
     b->worker = w;
     b->pool = pool;
     b->opened = b->heard = w->now;
+    b->watched = &w->watch->own;
     counters_add(&w->counters, COUNTER_backends_opened, 1);
+    watch_add(pool->watch, WATCH_opened, 1);
     counters_add(&w->counters, COUNTER_backends, 1);
     return b;
 }
@@ -200,6 +203,10 @@ static void backend_kill(struct backend *b)
     else
         b->pool->backends[b->kind][b->slot_in_pool] = NULL;
     stream_close(&b->stream);
+    if (b->pool->watch) {
+        b->pool->watch->closed_in += b->stream.bytes_in;
+        b->pool->watch->closed_out += b->stream.bytes_out;
+    }
     bufq_clear(&w->chunks, &b->early);
     b->next = w->dead;
     w->dead = b;
@@ -263,6 +270,8 @@ void backend_fail(struct backend *b, const char *why)
     log_limited(LOG_LEVEL_VERBOSE, "Connection to node %s:%u lost with %u requests in flight: %s",
                 b->pool->host, b->pool->port, b->in_flight, why);
     counters_add(&w->counters, COUNTER_backends_failed, 1);
+    watch_add(b->pool->watch, WATCH_failed, 1);
+    watch_add(b->pool->watch, WATCH_lost, b->in_flight);
     struct bufq bytes = {0};
     size_t sent = b->stream.out.len - b->stream.unsent;
     bufq_splice(&bytes, &b->stream.out);
@@ -400,9 +409,13 @@ static void backend_finish(struct backend *b, struct request *r, struct chunk *c
                            size_t len)
 {
     struct worker *w = b->worker;
-    if ((r->flags & (REQUEST_BEHIND | REQUEST_RETRYING)) &&
-        backend_finish_late(b, r, chunk, data, len))
-        return;
+    if (r->flags & (REQUEST_BEHIND | REQUEST_RETRYING | REQUEST_SAMPLED)) {
+        if (r->flags & REQUEST_SAMPLED)
+            watch_on_sample(b, r, len);
+        if ((r->flags & (REQUEST_BEHIND | REQUEST_RETRYING)) &&
+            backend_finish_late(b, r, chunk, data, len))
+            return;
+    }
     backend_pop(b);
     stream_ack(&b->stream, r->len);
     if (r->flags & REQUEST_CHILD)
@@ -432,6 +445,7 @@ static bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data,
     }
     if (w->now - r->started >= w->slow_after)
         backend_note_slow(b, r);
+    watch_reply(b, r, *data == '-');
     backend_finish(b, r, chunk, data, len);
     return true;
 }
@@ -451,6 +465,7 @@ static void backend_on_part(struct backend *b, struct chunk *chunk, char *data, 
  * ended there. -1: garbage. */
 static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, size_t len)
 {
+    const struct worker *w = b->worker;
     size_t used = 0;
     enum resp_result result = resp_scan_reply(&b->scan, data, len, &used);
     if (result == RESP_ERROR)
@@ -473,10 +488,15 @@ static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, 
     struct request *r = b->head;
     if (r->flags & REQUEST_INTERNAL)
         return -1;
-    if (r->skip)
+    if (r->skip) {
         r->skip--;
-    else
+    } else {
+        if (w->now - r->started >= w->slow_after)
+            backend_note_slow(b, r);
+        watch_reply(b, r, false);
+        watch_big_reply(b, r, r->reply_len + used);
         backend_finish(b, r, chunk, data, used);
+    }
     return (ssize_t)used;
 }
 

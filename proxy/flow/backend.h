@@ -36,8 +36,10 @@ struct backend {
     uint8_t state; /* enum backend_state */
     uint8_t kind;  /* enum pool_kind */
     uint8_t slot_in_pool;
-    bool replica;         /* READONLY was sent */
-    bool resp3;           /* HELLO 3 was sent */
+    bool replica;                          /* READONLY was sent */
+    bool resp3;                            /* HELLO 3 was sent */
+    const struct command *watched_command; /* of the last reply, and its figures: watch.h */
+    struct watch_command *watched;
     bool midway;          /* part of the head's reply was passed on */
     struct backend *next; /* the worker's list of dead ones */
 

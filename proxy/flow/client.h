@@ -54,7 +54,9 @@ struct client {
     struct session *session;   /* session.h; NULL: nothing beyond requests */
     const struct command *last_command;
     uint64_t id;
-    uint64_t drive_turn; /* the pass over parked requests in which one of its stayed parked */
+    uint64_t drive_turn;      /* the pass over parked requests in which one of its stayed parked */
+    uint64_t commands;        /* that it sent */
+    uint64_t commands_before; /* survey.c: when it was looked at last */
     uint32_t flags;
     uint32_t in_flight;   /* requests on its FIFO */
     uint64_t cost;        /* sum of their costs */

@@ -9,6 +9,7 @@
 #include "flow/route.h"
 #include "flow/script.h"
 #include "flow/session.h"
+#include "flow/watch.h"
 #include "flow/worker.h"
 #include <stdlib.h>
 #include <strings.h>
@@ -33,17 +34,24 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
             r->flags |= REQUEST_REPLICA;
     }
     client_push(c, r, 1);
-    if (len >= REQUEST_BULK_MIN)
+    if (--w->sample_in == 0)
+        watch_take_sample(w, r);
+    if (len >= REQUEST_BULK_MIN) {
         r->flags |= REQUEST_BULK;
+        watch_note(w, c, WATCH_BIG_REQUEST, slot < SLOT_COUNT ? w->slot_node[slot] : NODE_NONE, len,
+                   data, len, cmd);
+    }
     if (cmd->flags & COMMAND_SCRIPT)
         route_send_script(w, r, chunk, data, len);
     else
         route_send(w, r, chunk, data, len);
 }
 
-static void dispatch_crossslot(struct client *c)
+static void dispatch_crossslot(struct client *c, const struct command *cmd, const char *data,
+                               size_t len)
 {
     counters_add(&c->worker->counters, COUNTER_crossslot, 1);
+    watch_note(c->worker, c, WATCH_CROSS_SLOT, NODE_NONE, len, data, len, cmd);
     client_reply_error(c, DISPATCH_CROSSSLOT);
 }
 
@@ -86,7 +94,7 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
     else if (cmd->kind == COMMAND_SPLIT && w->config->cross_slot)
         fanout_split(c, cmd, data, args, keys, slots);
     else
-        dispatch_crossslot(c);
+        dispatch_crossslot(c, cmd, data, len);
 }
 
 static void dispatch_by_kind(struct client *c, const struct command *cmd, struct chunk *chunk,
@@ -292,12 +300,12 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
         dispatch_must_wait(c, cmd, data, len, args, &alone))
         return false;
     counters_add(&w->counters, COUNTER_commands, 1);
+    c->commands++;
     if (c->flags & CLIENT_REPLY_SKIP)
         c->flags = (c->flags & ~(uint32_t)CLIENT_REPLY_SKIP) | CLIENT_SKIP_NOW;
     if (dispatch_check(c, cmd, unknown_sub, data, args)) {
         c->last_command = cmd;
-        if (cmd->family < w->ncalls)
-            w->calls[cmd->family]++;
+        watch_call(w->watch, cmd);
         if (!(c->flags & CLIENT_STATEFUL) || !session_on_command(c, cmd, chunk, data, len, args))
             dispatch_run(c, cmd, chunk, data, len, args);
         if (alone && c->head)

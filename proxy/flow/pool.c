@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "flow/backend.h"
 #include "flow/lease.h"
+#include "flow/watch.h"
 #include "flow/worker.h"
 #include <errno.h>
 #include <stdio.h>
@@ -106,6 +107,7 @@ static void pool_follow(struct pool *pool, const struct topology_node *node)
     snprintf(pool->host, sizeof pool->host, "%s", node->host);
     pool->port = node->port;
     pool->flags = node->flags;
+    pool->watch = watch_node(pool->worker->watch, pool->node, node->id);
     pool->gone = false;
     pool->has_slots = node->slots > 0;
     if (had_slots && !pool->has_slots)

@@ -8,6 +8,7 @@
 
 struct backend;
 struct worker;
+struct watch_node;
 
 /* What a connection is for. Requests of one client to one node always take the same connection of a
  * kind, so that they stay in order. */
@@ -47,6 +48,7 @@ struct pool {
     struct backend *leases;  /* all of them, taken and idle; linked by next_lease */
     struct backend *idle[2]; /* free ones, latest first, by protocol (RESP2, RESP3): next_idle */
     uint32_t nleases;
+    struct watch_node *watch; /* figures of the node */
     struct sockaddr_storage addr;
     socklen_t addrlen;
     char host[256];

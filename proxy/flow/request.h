@@ -44,6 +44,7 @@ struct worker;
 #define REQUEST_LEASE                                                                              \
     (1u << 19) /* travels on a connection of its own or of its client: lease.h                     \
                 */
+#define REQUEST_SAMPLED  (1u << 21) /* its key and size are noted when its reply comes */
 #define REQUEST_BLOCKING (1u << 20) /* the node may take its time with the reply */
 
 /* Why a request waits: chooses the limit of its wait and the error at its end. */

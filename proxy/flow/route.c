@@ -24,6 +24,7 @@
 #include "flow/order.h"
 #include "flow/pool.h"
 #include "flow/script.h"
+#include "flow/watch.h"
 #include "flow/worker.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,6 +273,7 @@ static void route_send_held(struct worker *w, struct request *r, struct backend 
         r->target = NODE_NONE;
     }
     order_on_resend(r);
+    watch_late(w, r);
     backend_send_parked(b, r, prefix->len ? prefix : NULL, skip);
 }
 
@@ -549,6 +551,8 @@ void route_on_refusal(struct worker *w, struct request *r, struct backend *b, co
         route_on_noscript(w, r, b);
         return;
     }
+    bool elsewhere = line[1] == 'A' || (line[1] == 'M' && line[2] == 'O'); /* ASK, MOVED */
+    watch_add(b->pool->watch, elsewhere ? WATCH_redirects : WATCH_refused, 1);
     worker_hint(w);
     if (b->replica) {
         r->flags |= REQUEST_MASTER_ONLY;

@@ -73,6 +73,7 @@ ssize_t stream_read(struct stream *s, char *buf, size_t cap)
     while (n < 0 && errno == EINTR);
     counters_add(counters, COUNTER_reads, 1);
     if (n > 0) {
+        s->bytes_in += (uint64_t)n;
         counters_add(counters, s->to_node ? COUNTER_node_bytes_in : COUNTER_bytes_in, (uint64_t)n);
         return n;
     }
@@ -188,6 +189,7 @@ void stream_flush(struct stream *s)
     }
     if (n > 0) {
         struct counters *counters = &s->worker->counters;
+        s->bytes_out += (uint64_t)n;
         counters_add(counters, s->to_node ? COUNTER_node_bytes_out : COUNTER_bytes_out,
                      (uint64_t)n);
         stream_advance(s, (size_t)n);

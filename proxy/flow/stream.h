@@ -36,6 +36,7 @@ struct stream {
     struct seg *cursor; /* retain: segment of the first unsent byte, or where the last one ended */
     size_t cursor_offset; /* retain: offset of the first unsent byte in it */
     size_t unsent;
+    uint64_t bytes_in, bytes_out;
     struct stream *next; /* on the worker's list of dirty streams */
     bool dirty;
     bool retain;

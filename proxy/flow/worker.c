@@ -10,6 +10,7 @@
 #include "flow/pool.h"
 #include "flow/route.h"
 #include "flow/slowlog.h"
+#include "flow/watch.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -94,6 +95,7 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
     }
     client_bury(w);
     backend_bury(w);
+    watch_end_turn(w, worker_clock());
     if (w->stopping)
         ev_break(loop, EVBREAK_ALL);
 }
@@ -219,12 +221,6 @@ void worker_give_topology(struct worker *w, struct topology *t)
 
 static void worker_set_commands(struct worker *w, const struct command_table *commands)
 {
-    uint32_t n = command_count(commands);
-    if (n > w->ncalls) {
-        w->calls = memory_realloc(w->calls, n * sizeof *w->calls);
-        memset(w->calls + w->ncalls, 0, (n - w->ncalls) * sizeof *w->calls);
-        w->ncalls = n;
-    }
     w->commands = commands;
     w->last_name = 0;
     w->last_command = NULL;
@@ -341,6 +337,7 @@ struct worker *worker_new(struct process *process, uint32_t id, const struct con
     w->slot_stamps = memory_zalloc(SLOT_COUNT * sizeof *w->slot_stamps);
     w->slot_child = memory_zalloc(SLOT_COUNT * sizeof *w->slot_child);
     w->slowlog = slowlog_new();
+    w->watch = watch_new();
     w->slow_budget = WORKER_SLOW_BUDGET;
     worker_set_config(w, config_ref(config));
     worker_set_commands(w, commands);
@@ -405,7 +402,7 @@ void worker_free(struct worker *w)
     free(w->shards);
     free(w->slot_stamps);
     free(w->slot_child);
-    free(w->calls);
+    watch_free(w->watch);
     chunk_pool_destroy(&w->chunks);
     slab_destroy(&w->requests);
     slab_destroy(&w->clients_slab);

@@ -24,6 +24,7 @@ struct request;
 struct pool;
 struct discovery;
 struct slowlog;
+struct watch;
 struct process;
 
 /* Replicas of each slot's master, by stable node index: a list that ends with NODE_NONE. */
@@ -57,6 +58,7 @@ struct worker {
     uint16_t *key_slots;      /* and their slots */
     uint32_t key_slots_cap;
     struct resp_limits limits, limits_before_auth;
+    uint32_t sample_in;   /* requests until the next one that is a sample; 0: none is taken */
     uint32_t slow_budget; /* entries that the slow log still takes before the next slow_timer */
     uint64_t slow_after;  /* µs: requests that take at least so long go to the slow log */
     struct chunk_pool chunks;
@@ -99,8 +101,7 @@ struct worker {
     bool stopping;
 
     struct slowlog *slowlog;
-    uint64_t *calls; /* by command family */
-    uint32_t ncalls;
+    struct watch *watch;   /* figures beside the counters */
     uint32_t slot_stamp;   /* fan-out: marks the entries of slot_child that are of this request */
     uint32_t *slot_stamps; /* by slot */
     uint32_t *slot_child;  /* by slot */

@@ -71,7 +71,8 @@ struct command {
     uint8_t kind;      /* enum command_kind */
     uint8_t merge;     /* enum command_merge */
     uint8_t local;     /* enum command_local */
-    uint16_t family;   /* dense index of this command (with subcommand) for statistics */
+    uint16_t family;   /* dense index of this command (with subcommand) in its table */
+    uint16_t stat;     /* the same for statistics: one name, one number in all tables */
     uint16_t nspecs;
     const struct command_keyspec *specs;
     const struct command *subcommands; /* NULL: none */
@@ -90,6 +91,11 @@ struct command_table *command_learn(const char *reply, size_t len, const char **
 void command_table_free(struct command_table *table);
 uint32_t command_count(const struct command_table *table); /* commands with subcommands */
 const struct command *command_at(const struct command_table *table, uint32_t family);
+
+/* The name behind `stat` (NULL: not given out). Numbers are given in order, from 0; what comes when
+ * all are given out counts as the last one, "other". */
+#define COMMAND_STATS 1024
+const char *command_stat_name(uint32_t stat);
 
 /* Find the command of a request; resolves the subcommand (args[1]) of containers: for an unknown
  * subcommand the container itself is returned with *unknown_sub = true. NULL: no such command. The
