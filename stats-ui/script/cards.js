@@ -84,10 +84,10 @@ function colorsOf(card) {
   return card.series.map((series) => colorOf(series.color));
 }
 
-// The next of 1, 2, 5, 10 … that is not below the value.
+// The next of 1, 2, 3, 4, 5, 6, 8, 10 … that is not below the value.
 function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].find((step) => step * power >= value * 0.9999) * power;
+  return [1, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value * 0.9999) * power;
 }
 
 function valueRange(card, rows, from) {

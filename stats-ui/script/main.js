@@ -31,6 +31,8 @@ function relook() {
 function makeTheme() {
   let theme = THEMES.includes(storedTheme()) ? storedTheme() : 'auto';
   setTheme(theme);
+  show(byId('theme'), true);
+  show(byId('link'), true);
   byId('theme').addEventListener('click', () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
     setTheme(theme);

@@ -8,8 +8,8 @@ function makeTable(place, { caption, columns, keyOf, shown = 10, empty, sortBy, 
   const headers = columns.map((column, index) => header(column, index));
   const table = element('table', {}, element('caption', { class: 'unseen' }, caption),
     element('thead', {}, element('tr', {}, ...headers)), body);
-  const region = element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption },
-    table);
+  const region = element('div', { class: 'scroll', tabindex: 0, role: 'region',
+    'aria-label': `Table: ${caption}` }, table);
   const more = element('button', { type: 'button', class: 'more', hidden: true, onclick: () => {
     state.all = !state.all;
     draw();
