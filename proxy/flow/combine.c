@@ -1,5 +1,6 @@
 /* combine: the merges with code of their own, one per command that needs it. */
 #include "flow/combine.h"
+#include "flow/combine_config.h"
 #include "flow/combine_info.h"
 #include "flow/combine_scan.h"
 #include "flow/local_call.h"
@@ -75,7 +76,13 @@ static const combine_fn combine_table[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_RANDOMKEY] = combine_randomkey,
     [COMMAND_LOCAL_FUNCTION_STATS] = combine_function_stats,
     [COMMAND_LOCAL_CLUSTER] = combine_only,
+    [COMMAND_LOCAL_CONFIG] = combine_config,
 };
+
+bool combine_then(struct worker *w, struct fanout *f)
+{
+    return f->local == COMMAND_LOCAL_CONFIG && combine_config_then(w, f);
+}
 
 void combine_special(struct worker *w, struct fanout *f, struct bufq *out)
 {

@@ -7,4 +7,8 @@
 /* Write the merged reply of f (all replies are there, none an error) to out. */
 void combine_special(struct worker *w, struct fanout *f, struct bufq *out);
 
+/* All replies of f are there, none an error: does its parent have something else to wait for? True:
+ * it does, and is no longer f's. */
+bool combine_then(struct worker *w, struct fanout *f);
+
 #endif

@@ -406,6 +406,11 @@ static void fanout_finish(struct worker *w, struct fanout *f)
 {
     struct request *parent = f->parent;
     struct bufq out = {0};
+    if (!f->failure && f->merge == COMMAND_MERGE_SPECIAL && combine_then(w, f)) {
+        parent->fanout = NULL;
+        fanout_free(w, f);
+        return;
+    }
     static const char mismatch[] = "-ERR nodes of the cluster gave replies of different shapes\r\n";
     if (parent->client) {
         if (f->failure)

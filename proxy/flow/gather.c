@@ -41,20 +41,20 @@ static void gather_on_question(void *owner, void *arg)
         worker_post(g->asker, gather_on_all, g);
 }
 
-struct gather *gather_new(struct client *c, const struct command *cmd, void *question,
+struct gather *gather_for(struct worker *w, struct request *r, void *question,
                           void (*collect)(struct worker *w, const void *question,
                                           struct gather_part *part),
                           void (*finish)(struct worker *w, struct gather *g, struct bufq *out))
 {
-    uint32_t n = c->worker->process->nworkers;
+    uint32_t n = w->process->nworkers;
     struct gather *g = memory_zalloc(sizeof *g + n * sizeof *g->parts);
     g->parts = (struct gather_part *)(g + 1);
     g->nparts = n;
     g->question = question;
     g->collect = collect;
     g->finish = finish;
-    g->asker = c->worker;
-    g->request = client_reply_later(c, cmd);
+    g->asker = w;
+    g->request = r;
     atomic_init(&g->missing, n);
     return g;
 }
@@ -71,7 +71,8 @@ void gather_start(struct client *c, const struct command *cmd, void *question,
                   void (*collect)(struct worker *w, const void *question, struct gather_part *part),
                   void (*finish)(struct worker *w, struct gather *g, struct bufq *out))
 {
-    gather_ask(gather_new(c, cmd, question, collect, finish));
+    struct request *r = client_reply_later(c, cmd);
+    gather_ask(gather_for(c->worker, r, question, collect, finish));
 }
 
 static void gather_reserve(struct gather_part *part, size_t len)

@@ -41,8 +41,9 @@ void gather_start(struct client *c, const struct command *cmd, void *question,
                   void (*finish)(struct worker *w, struct gather *g, struct bufq *out));
 
 /* The same in two steps, when another thread has something to do before the workers are asked:
- * gather_new in the client's thread, gather_ask in any. */
-struct gather *gather_new(struct client *c, const struct command *cmd, void *question,
+ * gather_for in the thread of the client's worker w, for a request that is in the client's FIFO and
+ * on no other list; gather_ask in any thread. */
+struct gather *gather_for(struct worker *w, struct request *r, void *question,
                           void (*collect)(struct worker *w, const void *question,
                                           struct gather_part *part),
                           void (*finish)(struct worker *w, struct gather *g, struct bufq *out));

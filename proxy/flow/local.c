@@ -28,6 +28,7 @@ static const local_handler local_handlers[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_SCAN] = local_scan,
     [COMMAND_LOCAL_RANDOMKEY] = local_to_masters,
     [COMMAND_LOCAL_FUNCTION_STATS] = local_to_masters,
+    [COMMAND_LOCAL_CONFIG] = local_config,
 };
 
 void local_execute(struct client *c, const struct command *cmd, char *request,

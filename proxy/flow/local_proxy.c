@@ -3,6 +3,7 @@
 #include "flow/combine_info.h"
 #include "flow/gather.h"
 #include "flow/local_call.h"
+#include "flow/local_config.h"
 #include "flow/process.h"
 #include "version.h"
 #include <stdio.h>
@@ -42,69 +43,15 @@ static void proxy_config_get(const struct local_call *call)
     client_reply_bufq(c, &q);
 }
 
-/* A change on its way through the main thread, which owns the newest snapshot. */
-struct proxy_config_change {
-    struct config_error error;
-    uint32_t n; /* pairs */
-    char *words[];
-};
-
-/* In the main thread: all pairs or none. */
-static void proxy_config_apply(void *owner, void *arg)
-{
-    struct gather *g = arg;
-    struct proxy_config_change *change = g->question;
-    struct process *process = g->asker->process;
-    struct config *config = config_ref(process->config);
-    (void)owner;
-    for (uint32_t i = 0; i < change->n && config; i++) {
-        struct config *next = config_set(config, change->words[2 * i], change->words[2 * i + 1],
-                                         &change->error);
-        config_unref(config);
-        config = next;
-    }
-    if (config)
-        process_set_config(process, config);
-    for (uint32_t i = 0; i < 2 * change->n; i++)
-        free(change->words[i]);
-    gather_ask(g);
-}
-
-/* Workers take the new snapshot from their mailboxes before this. */
-static void proxy_config_collect(struct worker *w, const void *question, struct gather_part *part)
-{
-    (void)w;
-    (void)question;
-    (void)part;
-}
-
-static void proxy_config_finish(struct worker *w, struct gather *g, struct bufq *out)
-{
-    struct proxy_config_change *change = g->question;
-    struct reply r = local_reply_to(w, g->request, out);
-    char text[sizeof change->error.text + 64];
-    if (!*change->error.text) {
-        reply_status(&r, "OK");
-        return;
-    }
-    for (char *p = change->error.text; *p; p++)
-        if (*p == '\n' || *p == '\r')
-            *p = ' ';
-    snprintf(text, sizeof text, "ERR PROXY CONFIG SET failed: %s", change->error.text);
-    reply_error(&r, text);
-}
-
 static void proxy_config_set(const struct local_call *call)
 {
+    struct client *c = call->c;
     uint32_t n = (local_argc(call) - 3) / 2;
-    struct proxy_config_change *change = memory_zalloc(sizeof *change +
-                                                       2 * n * sizeof change->words[0]);
-    change->n = n;
-    for (uint32_t i = 0; i < 2 * n; i++)
-        change->words[i] = local_strdup(call, i + 3);
-    struct gather *g = gather_new(call->c, call->cmd, change, proxy_config_collect,
-                                  proxy_config_finish);
-    mailbox_post(&call->c->worker->process->mailbox, proxy_config_apply, g);
+    struct local_config_change *change = local_config_change_new(call, 3,
+                                                                 "PROXY CONFIG SET failed");
+    for (uint32_t i = 0; i < n; i++)
+        local_config_change_add(change, call, 3 + 2 * i);
+    local_config_submit(c->worker, client_reply_later(c, call->cmd), change);
 }
 
 static void proxy_config(const struct local_call *call)
