@@ -362,6 +362,8 @@ static void backend_note_slow(struct backend *b, struct request *r)
     struct client *c = r->fanout ? r->fanout->parent->client : r->client;
     if (!r->cmd || !c || w->slow_budget == 0)
         return;
+    if (r->fanout && r->fanout->nplan == 0 && r->fanout->missing > 1)
+        return; /* the same request to all masters is noted once, with the last reply */
     w->slow_budget--;
     bufq_copy_head(&w->chunks, &copy, &b->stream.out, r->len);
     bufq_drop(&w->chunks, &copy, r->prefix);

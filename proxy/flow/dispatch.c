@@ -9,6 +9,7 @@
 #include "flow/route.h"
 #include "flow/script.h"
 #include "flow/session.h"
+#include "flow/slowlog.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
 #include <stdlib.h>
@@ -230,6 +231,19 @@ static void dispatch_run(struct client *c, const struct command *cmd, struct chu
     }
 }
 
+/* What slotway answers itself takes no time that could be told, so the slow log has it only if it
+ * takes everything. Of SLOWLOG it has RESET only: what GET shows is not changed by looking. */
+static void dispatch_note_slow(struct client *c, const struct command *cmd, const char *data,
+                               size_t len)
+{
+    struct worker *w = c->worker;
+    if (cmd->kind != COMMAND_LOCAL || w->slow_budget == 0 ||
+        (cmd->local == COMMAND_LOCAL_SLOWLOG && strcmp(cmd->name, "slowlog|reset") != 0))
+        return;
+    w->slow_budget--;
+    slowlog_add(w, c, data, len, 0);
+}
+
 /* command_lookup, remembering the last one: pipelines mostly repeat a command. */
 static inline const struct command *dispatch_lookup(struct worker *w, const char *data, size_t len,
                                                     const struct resp_args *args, bool *unknown_sub)
@@ -308,6 +322,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
         watch_call(w->watch, cmd);
         if (!(c->flags & CLIENT_STATEFUL) || !session_on_command(c, cmd, chunk, data, len, args))
             dispatch_run(c, cmd, chunk, data, len, args);
+        if (__builtin_expect(w->slow_after == 0, 0))
+            dispatch_note_slow(c, cmd, data, len);
         if (alone && c->head)
             c->flags |= CLIENT_BARRIER;
     }

@@ -101,42 +101,45 @@ static const char *client_or_empty(const char *text)
     return text ? text : "";
 }
 
-/* One line of CLIENT LIST. */
-static void client_print(const struct client *c, struct gather_part *part)
+/* One line of CLIENT LIST. executing: bytes of the client's command that asks for it, 0: another
+ * one asks. As in Redis, they count as buffered; its reply is not pending yet. */
+static void client_print(const struct client *c, size_t executing, struct gather_part *part)
 {
     const struct session none = {0};
     const struct session *session = c->session ? c->session : &none;
     char peer[LOCAL_ADDRESS_LEN], own[LOCAL_ADDRESS_LEN], flags[8];
     int64_t now = (int64_t)(c->worker->now / 1000000);
-    size_t queued = c->in_end - c->in_begin;
+    size_t queued = c->in_end - c->in_begin + executing;
     size_t allocated = c->in ? c->in->cap : 0;
     local_address_peer(c, peer);
     local_address_own(c, own);
     client_print_flags(c, flags);
-    gather_printf(part,
-                  "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=0 "
-                  "psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
-                  "rbp=0 obl=0 oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 "
-                  "resp=2 lib-name=%s lib-ver=%s\n",
-                  (unsigned long long)c->id, peer, own, c->stream.io.fd,
-                  client_or_empty(session->name), (long long)(now - c->created),
-                  (long long)(now - c->active), flags, queued,
-                  allocated > queued ? allocated - queued : 0, c->in_flight, c->stream.out.len,
-                  sizeof *c + allocated + c->stream.out.len, c->stream.blocked ? "rw" : "r",
-                  c->last_command ? c->last_command->name : "NULL",
-                  client_or_empty(session->lib_name), client_or_empty(session->lib_version));
+    gather_printf(
+        part,
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=0 "
+        "psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
+        "rbp=0 obl=0 oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 "
+        "resp=%d lib-name=%s lib-ver=%s\n",
+        (unsigned long long)c->id, peer, own, c->stream.io.fd, client_or_empty(session->name),
+        (long long)(now - c->created), (long long)(now - c->active), flags, queued,
+        allocated > queued ? allocated - queued : 0, c->stream.out.len > 0, c->stream.out.len,
+        sizeof *c + allocated + c->stream.out.len, c->stream.blocked ? "rw" : "r",
+        c->last_command ? c->last_command->name : "NULL", c->flags & CLIENT_RESP3 ? 3 : 2,
+        client_or_empty(session->lib_name), client_or_empty(session->lib_version));
 }
 
 static void client_info(const struct local_call *call)
 {
     struct gather_part part = {0};
-    client_print(call->c, &part);
+    client_print(call->c, local_request_len(call), &part);
     local_text_reply(call->c, part.data, part.len);
     free(part.data);
 }
 
 /* Which clients CLIENT LIST is about: all, none of slotway's (another type), or those named. */
 struct client_list_question {
+    uint64_t asker;
+    size_t asker_len; /* of the asker's request */
     bool none;
     uint32_t n; /* 0: no ids were given */
     uint64_t ids[];
@@ -154,10 +157,11 @@ static bool client_list_wants(const struct client_list_question *question, uint6
 
 static void client_list_collect(struct worker *w, const void *question, struct gather_part *part)
 {
+    const struct client_list_question *q = question;
     for (const struct client *c = w->clients; c; c = c->next) {
-        if (!client_list_wants(question, c->id))
+        if (!client_list_wants(q, c->id))
             continue;
-        client_print(c, part);
+        client_print(c, c->id == q->asker ? q->asker_len : 0, part);
         part->n++;
     }
 }
@@ -257,8 +261,11 @@ static void client_list(const struct local_call *call)
         client_reply_error(call->c, SYNTAX_ERROR);
         return;
     }
-    if (question)
-        gather_start(call->c, call->cmd, question, client_list_collect, client_list_finish);
+    if (!question)
+        return;
+    question->asker = call->c->id;
+    question->asker_len = local_request_len(call);
+    gather_start(call->c, call->cmd, question, client_list_collect, client_list_finish);
 }
 
 static void client_id(const struct local_call *call)

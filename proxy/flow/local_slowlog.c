@@ -111,9 +111,8 @@ static void slowlog_len(const struct local_call *call)
 
 static void slowlog_reset_collect(struct worker *w, const void *question, struct gather_part *part)
 {
-    (void)question;
     (void)part;
-    slowlog_reset(w->slowlog);
+    slowlog_reset(w->slowlog, *(const uint64_t *)question);
 }
 
 static void slowlog_reset_finish(struct worker *w, struct gather *g, struct bufq *out)
@@ -125,7 +124,10 @@ static void slowlog_reset_finish(struct worker *w, struct gather *g, struct bufq
 
 static void slowlog_reset_all(const struct local_call *call)
 {
-    gather_start(call->c, call->cmd, NULL, slowlog_reset_collect, slowlog_reset_finish);
+    /* What comes after this command stays, and so does its own entry. */
+    uint64_t *before = memory_alloc(sizeof *before);
+    *before = slowlog_next();
+    gather_start(call->c, call->cmd, before, slowlog_reset_collect, slowlog_reset_finish);
 }
 
 static void slowlog_help(const struct local_call *call)

@@ -35,9 +35,14 @@ static void slowlog_drop_oldest(struct slowlog *log)
     free(entry);
 }
 
-void slowlog_reset(struct slowlog *log)
+uint64_t slowlog_next(void)
 {
-    while (log->count > 0)
+    return atomic_load_explicit(&slowlog_next_id, memory_order_relaxed);
+}
+
+void slowlog_reset(struct slowlog *log, uint64_t before)
+{
+    while (log->count > 0 && log->oldest->id < before)
         slowlog_drop_oldest(log);
 }
 
@@ -45,7 +50,7 @@ void slowlog_free(struct slowlog *log)
 {
     if (!log)
         return;
-    slowlog_reset(log);
+    slowlog_reset(log, UINT64_MAX);
     free(log);
 }
 

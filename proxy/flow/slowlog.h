@@ -30,7 +30,10 @@ void slowlog_free(struct slowlog *log); /* NULL is fine */
 /* A request of c (NULL: it has left) took this long, µs. request: its bytes as sent to the node. */
 void slowlog_add(struct worker *w, struct client *c, const char *request, size_t len,
                  uint64_t duration);
-void slowlog_reset(struct slowlog *log);
+/* Forget all entries with an id below this one. */
+void slowlog_reset(struct slowlog *log, uint64_t before);
+/* The id of the next entry of any worker. */
+uint64_t slowlog_next(void);
 
 /* The parts of slowlog_add that need no worker. time: seconds since 1970. */
 void slowlog_record(struct slowlog *log, uint32_t max_len, const char *request, size_t len,
