@@ -62,7 +62,7 @@ struct config {
     uint32_t failover_timeout;         /* ms */
     uint32_t refresh_interval;         /* ms */
     uint32_t connections_per_node;     /* shared ones, per thread and node */
-    uint32_t max_connections_per_node; /* leased ones, per thread and node */
+    uint32_t max_connections_per_node; /* leased ones, per node */
     uint32_t replica_max_lag;          /* seconds */
     bool tls_cluster;
 

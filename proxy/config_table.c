@@ -78,9 +78,10 @@ const struct config_directive config_directives[] = {
      FIELD(connections_per_node), RANGE(1, 64), .fallback = "1",
      .help = "Shared connections that each thread keeps to each node."},
     {.name = "max-connections-per-node", .section = NODES, .kind = CONFIG_INT,
-     FIELD(max_connections_per_node), RANGE(1, 65535), .flags = CONFIG_RUNTIME, .fallback = "512",
-     .help = "Further connections that each thread may open to each node, for large values and "
-             "for commands that need a connection of their own."},
+     FIELD(max_connections_per_node), RANGE(1, 65535), .flags = CONFIG_RUNTIME, .fallback = "10000",
+     .help = "Connections to each node, of all threads together, that are not shared: one for each "
+             "client that waits in a blocking command, or holds WATCH or tracking. A node's own "
+             "maxclients has to allow them."},
     {.name = "connect-timeout", .section = NODES, .kind = CONFIG_MILLIS, FIELD(connect_timeout),
      RANGE(10, 600000), .flags = CONFIG_RUNTIME, .fallback = "1000",
      .help = "Longest wait for a connection to a node."},

@@ -104,7 +104,8 @@ static void listener_take(struct listener *l, int fd, bool unix_socket,
     struct process *process = l->process;
     const struct config *config = process->config;
     if (process_clients(process) >= config->maxclients ||
-        process_clients(process) >= process->max_clients) {
+        process_clients(process) + atomic_load_explicit(&process->leases, memory_order_relaxed) >=
+            process->max_sockets) {
         atomic_fetch_add_explicit(&process->rejected, 1, memory_order_relaxed);
         log_limited(LOG_LEVEL_WARNING, "Client refused: max number of clients reached");
         listener_refuse(fd, LISTENER_FULL);
@@ -291,32 +292,34 @@ void listener_stop(struct listener *l)
     free(l);
 }
 
+/* The limit on open files, raised to `want` if that can be. */
+static rlim_t listener_raise(rlim_t want)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    struct rlimit raised = {.rlim_cur = want, .rlim_max = limit.rlim_max};
+    if (limit.rlim_cur >= want)
+        return limit.rlim_cur;
+    if (raised.rlim_max < want)
+        raised.rlim_max = want; /* allowed with privileges only */
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        return want;
+    raised.rlim_max = limit.rlim_max;
+    raised.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+    return setrlimit(RLIMIT_NOFILE, &raised) == 0 ? raised.rlim_cur : limit.rlim_cur;
+}
+
 uint32_t listener_raise_limits(const struct config *config)
 {
     rlim_t reserve = LISTENER_RESERVE + LISTENER_RESERVE_PER_WORKER * (rlim_t)config->threads;
-    rlim_t want = config->maxclients + reserve;
-    rlim_t ask = want + (config->stats_port ? LISTENER_RESERVE_HTTP : 0);
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return config->maxclients;
-    if (limit.rlim_cur < ask) {
-        struct rlimit raised = {.rlim_cur = ask, .rlim_max = limit.rlim_max};
-        if (raised.rlim_max < ask)
-            raised.rlim_max = ask; /* allowed with privileges only */
-        if (setrlimit(RLIMIT_NOFILE, &raised) < 0) {
-            raised.rlim_max = limit.rlim_max;
-            raised.rlim_cur = limit.rlim_max < ask ? limit.rlim_max : ask;
-            if (setrlimit(RLIMIT_NOFILE, &raised) < 0)
-                raised = limit;
-        }
-        limit = raised;
-    }
-    if (limit.rlim_cur >= want)
-        return config->maxclients;
-    uint32_t allowed = (uint32_t)(limit.rlim_cur > 2 * reserve ? limit.rlim_cur - reserve
-                                                               : limit.rlim_cur / 2);
+    rlim_t need = config->maxclients + reserve;
+    /* Each client may hold a connection of its own to a node: one that blocks, for example. */
+    rlim_t limit = listener_raise(need + config->maxclients);
+    if (limit >= need)
+        return (uint32_t)(limit - reserve);
+    uint32_t allowed = (uint32_t)(limit > 2 * reserve ? limit - reserve : limit / 2);
     log_warning("maxclients %u needs %llu open files, the limit is %llu: at most %u clients",
-                config->maxclients, (unsigned long long)want, (unsigned long long)limit.rlim_cur,
-                allowed);
+                config->maxclients, (unsigned long long)need, (unsigned long long)limit, allowed);
     return allowed;
 }

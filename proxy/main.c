@@ -226,7 +226,7 @@ static bool server_start(struct server *server, struct config *config)
     process->started_mono = (int64_t)mono.tv_sec * 1000000 + mono.tv_nsec / 1000;
     atomic_init(&process->next_client_id, 1);
     server_name(process);
-    process->max_clients = listener_raise_limits(config);
+    process->max_sockets = listener_raise_limits(config);
     server->loop = ev_default_loop(EVFLAG_NOENV | EVBACKEND_EPOLL);
     server->commands = command_builtin();
     mailbox_init(&process->mailbox, server->loop, server);

@@ -55,8 +55,18 @@ static int backend_connect(const struct pool *pool, bool *connecting)
     return fd;
 }
 
+/* For WAIT. */
+static inline void backend_note_write(const struct backend *b, const struct request *r)
+{
+    struct client *c = r->fanout ? r->fanout->parent->client : r->client;
+    if (c)
+        c->written |= b->bit;
+}
+
 static void backend_push(struct backend *b, struct request *r)
 {
+    if (!(r->flags & REQUEST_READONLY))
+        backend_note_write(b, r);
     r->backend = b;
     r->backend_next = NULL;
     if (b->tail)
@@ -120,6 +130,8 @@ static void backend_set_ready(struct backend *b)
     b->pool->failures = 0;
     b->pool->retry_at = 0;
     b->worker->drive_wanted = true;
+    if (b->kind == POOL_LEASE)
+        lease_on_ready(b);
     if (b->early.head)
         stream_splice(&b->stream, &b->early);
 }
@@ -150,6 +162,7 @@ static struct backend *backend_new(struct pool *pool)
     b->pool = pool;
     b->opened = b->heard = w->now;
     b->watched = &w->watch->own;
+    b->bit = backend_bit(pool->node);
     counters_add(&w->counters, COUNTER_backends_opened, 1);
     watch_add(pool->watch, WATCH_opened, 1);
     counters_add(&w->counters, COUNTER_backends, 1);
@@ -261,24 +274,15 @@ static void backend_move_bytes(struct worker *w, struct request *r, struct bufq 
     }
 }
 
-void backend_fail(struct backend *b, const char *why)
+/* Close it and give its requests to the router; the first `sent` bytes had left. */
+static void backend_hand_back(struct backend *b, size_t sent)
 {
     struct worker *w = b->worker;
-    if (b->state == BACKEND_DEAD)
-        return;
-    bool was_ready = b->state == BACKEND_READY;
-    log_limited(LOG_LEVEL_VERBOSE, "Connection to node %s:%u lost with %u requests in flight: %s",
-                b->pool->host, b->pool->port, b->in_flight, why);
-    counters_add(&w->counters, COUNTER_backends_failed, 1);
-    watch_add(b->pool->watch, WATCH_failed, 1);
-    watch_add(b->pool->watch, WATCH_lost, b->in_flight);
     struct bufq bytes = {0};
-    size_t sent = b->stream.out.len - b->stream.unsent;
     bufq_splice(&bytes, &b->stream.out);
     bufq_splice(&bytes, &b->early);
     struct request *list = b->head;
     b->head = b->tail = NULL;
-    pool_on_lost(b->pool, was_ready);
     backend_kill(b);
     while (list) {
         struct request *r = list;
@@ -294,7 +298,27 @@ void backend_fail(struct backend *b, const char *why)
             route_on_lost(w, r, was_sent);
     }
     bufq_clear(&w->chunks, &bytes);
+}
+
+void backend_fail(struct backend *b, const char *why)
+{
+    struct worker *w = b->worker;
+    if (b->state == BACKEND_DEAD)
+        return;
+    log_limited(LOG_LEVEL_VERBOSE, "Connection to node %s:%u lost with %u requests in flight: %s",
+                b->pool->host, b->pool->port, b->in_flight, why);
+    counters_add(&w->counters, COUNTER_backends_failed, 1);
+    watch_add(b->pool->watch, WATCH_failed, 1);
+    watch_add(b->pool->watch, WATCH_lost, b->in_flight);
+    pool_on_lost(b->pool, b->state == BACKEND_READY);
+    backend_hand_back(b, b->stream.out.len - b->stream.unsent);
     worker_hint(w);
+}
+
+void backend_recall(struct backend *b)
+{
+    if (b->state != BACKEND_DEAD)
+        backend_hand_back(b, 0);
 }
 
 /* --- requests --- */
@@ -360,7 +384,7 @@ static void backend_note_slow(struct backend *b, struct request *r)
     struct bufq copy = {0};
     struct worker *w = b->worker;
     struct client *c = r->fanout ? r->fanout->parent->client : r->client;
-    if (!r->cmd || !c || w->slow_budget == 0)
+    if (!r->cmd || !c || w->slow_budget == 0 || (r->flags & REQUEST_BLOCKING))
         return;
     if (r->fanout && r->fanout->nplan == 0 && r->fanout->missing > 1)
         return; /* the same request to all masters is noted once, with the last reply */
@@ -379,7 +403,7 @@ static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
                     b->pool->host, b->pool->port, (int)(len > 202 ? 200 : len - 2), data);
         return false;
     }
-    if (*data == ':')
+    if (*data == ':' && b->state != BACKEND_READY)
         b->node_client_id = strtoull(data + 1, NULL, 10);
     backend_pop(b);
     stream_ack(&b->stream, r->len);

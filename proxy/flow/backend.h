@@ -13,6 +13,13 @@
 #include "flow/stream.h"
 #include "resp/resp.h"
 
+/* Nodes share bits when there are more than 64: WAIT asks a node too many then, never one too few.
+ */
+static inline uint64_t backend_bit(uint16_t node)
+{
+    return 1ull << (node & 63);
+}
+
 enum backend_state {
     BACKEND_CONNECTING, /* requests wait in `early` */
     BACKEND_HANDSHAKE,  /* AUTH, READONLY under way; requests wait in `early` */
@@ -30,6 +37,7 @@ struct backend {
     struct script_known scripts; /* that its node need not be given again */
     char *rest;                  /* bytes of an incomplete line */
     size_t rest_len;
+    uint64_t bit;    /* stands for its node in client->written */
     uint64_t opened; /* µs */
     uint64_t heard;  /* µs: when the last bytes came */
     uint32_t in_flight;
@@ -53,6 +61,7 @@ struct backend {
     uint64_t
         node_client_id;  /* what the node's CLIENT UNBLOCK knows this connection by; 0: not yet */
     uint64_t idle_since; /* µs */
+    bool ready;          /* its handshake is over, also when it is dead by now */
 };
 
 /* Begin to connect. NULL if the system refuses at once (errno set). */
@@ -76,6 +85,9 @@ void backend_abandon(struct backend *b);
 /* A command of slotway's own on a ready connection; its reply is swallowed, and if it is an error
  * the connection is closed. */
 void backend_command(struct backend *b, const char *data, size_t len);
+/* Close it. Its requests go to the router as if they had not been sent: for those that can be given
+ * to another connection whatever has become of them on this one. */
+void backend_recall(struct backend *b);
 void backend_bury(struct worker *w);
 
 #endif

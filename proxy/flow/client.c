@@ -3,6 +3,7 @@
 #include "flow/client.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "flow/blocking.h"
 #include "flow/dispatch.h"
 #include "flow/fanout.h"
 #include "flow/lease.h"
@@ -544,6 +545,10 @@ static void client_on_read_end(struct client *c, ssize_t n)
     }
     /* Half-closed: what was asked is still answered, as redis-server does when the requests and
      * the end of input arrive together. */
+    if (client_is_blocked(c)) { /* as in Redis: what it waits for is not for it any more */
+        client_close(c);
+        return;
+    }
     c->flags |= CLIENT_EOF;
     stream_set_reading(&c->stream, false);
     client_make_pumpable(c);

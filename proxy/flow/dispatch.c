@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "cluster/slot.h"
+#include "flow/blocking.h"
 #include "flow/fanout.h"
 #include "flow/local.h"
 #include "flow/route.h"
@@ -80,7 +81,10 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
     struct worker *w = c->worker;
     struct command_keys *keys = &w->keys;
     if (command_find_keys(cmd, data, args, keys) < 0 || keys->count == 0) {
-        dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
+        if (cmd->flags & COMMAND_BLOCKING)
+            blocking_execute(c, cmd, SLOT_NONE, chunk, data, len, args);
+        else
+            dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
         return;
     }
     if (keys->count > w->config->max_keys_per_command) {
@@ -90,7 +94,9 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
     }
     bool same;
     uint16_t *slots = dispatch_slots(w, data, args, &same);
-    if (same)
+    if (same && command_is_blocking(cmd, data, args))
+        blocking_execute(c, cmd, slots[0], chunk, data, len, args);
+    else if (same)
         dispatch_forward(c, cmd, slots[0], chunk, data, len);
     else if (cmd->kind == COMMAND_SPLIT && w->config->cross_slot)
         fanout_split(c, cmd, data, args, keys, slots);
@@ -203,10 +209,6 @@ static bool dispatch_check_slow(struct client *c, const struct command *cmd, boo
         client_reply_error(c, "NOAUTH Authentication required.");
         return false;
     }
-    if ((cmd->flags & COMMAND_BLOCKING) && command_is_blocking(cmd, data, args)) {
-        client_reply_errorf(c, "ERR '%s' that blocks is not supported by slotway yet", cmd->name);
-        return false;
-    }
     return true;
 }
 
@@ -214,8 +216,7 @@ static inline bool dispatch_check(struct client *c, const struct command *cmd, b
                                   const char *data, const struct resp_args *args)
 {
     if (cmd && !unknown_sub && command_arity_ok(cmd, args->argc) &&
-        (c->flags & (CLIENT_AUTHENTICATED | CLIENT_STATEFUL)) == CLIENT_AUTHENTICATED &&
-        !(cmd->flags & COMMAND_BLOCKING))
+        (c->flags & (CLIENT_AUTHENTICATED | CLIENT_STATEFUL)) == CLIENT_AUTHENTICATED)
         return true;
     return dispatch_check_slow(c, cmd, unknown_sub, data, args);
 }
@@ -295,7 +296,7 @@ static bool dispatch_must_wait(struct client *c, const struct command *cmd, cons
         return true;
     }
     *alone = len >= REQUEST_BULK_MIN ||
-             (cmd && (cmd->flags & COMMAND_ALONE) && session_is_alone(c, cmd)) ||
+             (cmd && (cmd->flags & COMMAND_ALONE) && session_is_alone(c, cmd, data, args)) ||
              (w->unsettled_until >= w->seconds && cmd && dispatch_is_unsettled(w, cmd, data, args));
     if (!*alone || !c->head)
         return false;

@@ -4,6 +4,7 @@
 #include "flow/fanout.h"
 #include "base/memory.h"
 #include "cluster/slot.h"
+#include "flow/blocking.h"
 #include "flow/client.h"
 #include "flow/combine.h"
 #include "flow/lease.h"
@@ -11,6 +12,8 @@
 #include "flow/worker.h"
 #include <stdio.h>
 #include <stdlib.h>
+
+static void fanout_finish(struct worker *w, struct fanout *f);
 
 /* Up to this many keys are grouped by comparing; more by a table over the slots. */
 #define FANOUT_FEW_KEYS 16
@@ -222,6 +225,24 @@ void fanout_all(struct client *c, const struct command *cmd, char *data, size_t 
     for (uint32_t i = 0; i < children; i++)
         route_send(w, fanout_child(w, f, i, slots[i]), NULL, data, len);
     free(slots);
+}
+
+void fanout_leases(struct client *c, const struct command *cmd, const uint16_t *slots, uint32_t n,
+                   uint32_t lead, char *data, size_t len, const char *request,
+                   const struct resp_args *args)
+{
+    struct worker *w = c->worker;
+    struct fanout *f = fanout_new(c, cmd, n, 0);
+    blocking_begin(c, f->parent, request, args);
+    f->missing++; /* keeps the parent until all are sent */
+    for (uint32_t i = 0; i < n; i++) {
+        struct request *child = fanout_child(w, f, i, slots[i]);
+        child->flags |= REQUEST_LEASE | REQUEST_BLOCKING | REQUEST_READONLY;
+        child->lead = lead;
+        route_send(w, child, NULL, data, len);
+    }
+    if (--f->missing == 0)
+        fanout_finish(w, f);
 }
 
 void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char *data, size_t len,
@@ -502,14 +523,26 @@ void fanout_on_failure(struct worker *w, struct request *child, const char *text
     fanout_child_done(w, child);
 }
 
-void fanout_abandon(struct worker *w, struct fanout *f)
+void fanout_each(struct worker *w, struct fanout *f,
+                 void (*visit)(struct worker *w, struct request *child, void *arg), void *arg)
 {
     f->missing++; /* keeps it until all parts have been seen */
-    for (uint32_t i = 0; i < f->children; i++) {
-        struct request *child = f->replies[i].request;
-        if (child && (child->flags & REQUEST_LEASE))
-            lease_abandon(child);
-    }
+    for (uint32_t i = 0; i < f->children; i++)
+        if (f->replies[i].request)
+            visit(w, f->replies[i].request, arg);
     if (--f->missing == 0)
         fanout_finish(w, f);
+}
+
+static void fanout_abandon_child(struct worker *w, struct request *child, void *arg)
+{
+    (void)w;
+    (void)arg;
+    if (child->flags & REQUEST_LEASE)
+        lease_abandon(child);
+}
+
+void fanout_abandon(struct worker *w, struct fanout *f)
+{
+    fanout_each(w, f, fanout_abandon_child, NULL);
 }

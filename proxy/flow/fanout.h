@@ -45,6 +45,12 @@ void fanout_split(struct client *c, const struct command *cmd, char *request,
  * owned by the fan-out from now on. */
 void fanout_all(struct client *c, const struct command *cmd, char *data, size_t len, void *state);
 
+/* The same bytes to the owners of these slots, each over a connection of its own on which it waits.
+ * lead: see struct request. request, args: the client's own bytes. */
+void fanout_leases(struct client *c, const struct command *cmd, const uint16_t *slots, uint32_t n,
+                   uint32_t lead, char *data, size_t len, const char *request,
+                   const struct resp_args *args);
+
 /* One child to the shard that owns `slot`, whose reply a special merge rewrites. */
 void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char *data, size_t len,
                 void *state);
@@ -54,6 +60,9 @@ void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chun
                      size_t len);
 void fanout_on_part(struct worker *w, struct request *child, struct chunk *chunk, char *data,
                     size_t len);
+/* visit(w, child, arg) for each part that is not answered yet; it may answer them. */
+void fanout_each(struct worker *w, struct fanout *f,
+                 void (*visit)(struct worker *w, struct request *child, void *arg), void *arg);
 /* The client is gone: parts that have connections of their own are given up. */
 void fanout_abandon(struct worker *w, struct fanout *f);
 /* An error of slotway's own instead of a reply. */

@@ -4,13 +4,18 @@
 #include "base/log.h"
 #include "flow/backend.h"
 #include "flow/order.h"
+#include "flow/process.h"
 #include "flow/session.h"
 #include "flow/worker.h"
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* An idle lease is kept for so long, µs. */
 #define LEASE_IDLE 30000000
+/* Leases to one node that connect at a time: a node that becomes master is not to be overrun by all
+ * that wait. */
+#define LEASE_CONNECTING_MAX 128
 
 /* --- lists --- */
 
@@ -22,6 +27,20 @@ void lease_on_open(struct backend *b)
         b->next_lease->prev_lease = b;
     pool->leases = b;
     pool->nleases++;
+    pool->connecting++;
+}
+
+void lease_on_ready(struct backend *b)
+{
+    b->ready = true;
+    b->pool->connecting--;
+}
+
+static void lease_unreserve(const struct pool *pool)
+{
+    struct process *process = pool->worker->process;
+    atomic_fetch_sub_explicit(&process->leases_to[pool->node], 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&process->leases, 1, memory_order_relaxed);
 }
 
 static void lease_unlink_idle(struct backend *b)
@@ -62,6 +81,9 @@ void lease_on_close(struct backend *b)
     if (b->next_lease)
         b->next_lease->prev_lease = b->prev_lease;
     pool->nleases--;
+    if (!b->ready)
+        pool->connecting--;
+    lease_unreserve(pool);
     lease_unbind(b);
     if (owner)
         session_on_lease_lost(owner, b);
@@ -72,14 +94,49 @@ void lease_on_close(struct backend *b)
 static bool lease_may_open(const struct pool *pool)
 {
     return !(pool->flags & POOL_UNFIT) && !pool->gone && pool->addrlen &&
-           pool->retry_at <= pool->worker->now &&
-           pool->nleases < pool->worker->config->max_connections_per_node;
+           pool->retry_at <= pool->worker->now && pool->connecting < LEASE_CONNECTING_MAX;
+}
+
+/* May one more be open to this node (of all threads together)? Counts it if so. */
+static bool lease_reserve(const struct pool *pool)
+{
+    struct process *process = pool->worker->process;
+    uint32_t n = atomic_fetch_add_explicit(&process->leases_to[pool->node], 1,
+                                           memory_order_relaxed);
+    uint32_t all = atomic_fetch_add_explicit(&process->leases, 1, memory_order_relaxed);
+    if (n < pool->worker->config->max_connections_per_node &&
+        process_clients(process) + all < process->max_sockets)
+        return true;
+    lease_unreserve(pool);
+    return false;
 }
 
 bool lease_is_exhausted(const struct worker *w, uint16_t node, bool resp3)
 {
     const struct pool *pool = node == NODE_NONE ? NULL : w->pools[node];
-    return pool && !pool->idle[resp3] && pool->nleases >= w->config->max_connections_per_node;
+    struct process *process = w->process;
+    if (!pool || pool->idle[resp3])
+        return false;
+    return atomic_load_explicit(&process->leases_to[node], memory_order_relaxed) >=
+               w->config->max_connections_per_node ||
+           process_clients(process) +
+                   atomic_load_explicit(&process->leases, memory_order_relaxed) >=
+               process->max_sockets;
+}
+
+void lease_shortage(const struct worker *w, char text[LEASE_SHORTAGE_MAX])
+{
+    const struct process *process = w->process;
+    if (process_clients(process) + atomic_load_explicit(&process->leases, memory_order_relaxed) >=
+        process->max_sockets)
+        snprintf(text, LEASE_SHORTAGE_MAX,
+                 "ERR no connection to the node is left for this command: the limit on open files "
+                 "is reached");
+    else
+        snprintf(text, LEASE_SHORTAGE_MAX,
+                 "ERR no connection to the node is left for this command, max-connections-per-node "
+                 "is %u",
+                 w->config->max_connections_per_node);
 }
 
 struct backend *lease_take(struct worker *w, uint16_t node, bool resp3)
@@ -92,10 +149,11 @@ struct backend *lease_take(struct worker *w, uint16_t node, bool resp3)
         lease_unlink_idle(b);
         return b;
     }
-    if (!lease_may_open(pool))
+    if (!lease_may_open(pool) || !lease_reserve(pool))
         return NULL;
     b = backend_open_lease(pool, resp3);
     if (!b) {
+        lease_unreserve(pool);
         log_limited(LOG_LEVEL_WARNING, "Can't connect to node %s:%u: %s", pool->host, pool->port,
                     strerror(errno));
         pool_on_lost(pool, false);

@@ -24,8 +24,12 @@ struct backend *lease_pick(struct worker *w, struct request *r, uint16_t node);
 
 /* A lease without a request: from the idle ones or new. NULL as above. */
 struct backend *lease_take(struct worker *w, uint16_t node, bool resp3);
-/* Has this worker all the leases to the node that max-connections-per-node allows, none idle? */
+/* Are all the leases to the node taken that max-connections-per-node, or the limit on open files,
+ * allows? */
 bool lease_is_exhausted(const struct worker *w, uint16_t node, bool resp3);
+/* The error that says so. */
+#define LEASE_SHORTAGE_MAX 160
+void lease_shortage(const struct worker *w, char text[LEASE_SHORTAGE_MAX]);
 
 void lease_bind(struct backend *b, struct client *c);
 /* The lease on this node that is bound to c, NULL: none. */
@@ -46,6 +50,8 @@ void lease_trim(struct pool *pool);
 
 /* --- called by backend.c --- */
 void lease_on_open(struct backend *b);
+/* The handshake is over. */
+void lease_on_ready(struct backend *b);
 void lease_on_close(struct backend *b);
 /* Replies were read: if nothing is under way and nobody holds it, it is idle now. */
 void lease_on_replies(struct backend *b);

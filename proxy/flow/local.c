@@ -26,6 +26,7 @@ static const local_handler local_handlers[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_ACL_WHOAMI] = local_acl_whoami,
     [COMMAND_LOCAL_INFO] = local_info,
     [COMMAND_LOCAL_SCAN] = local_scan,
+    [COMMAND_LOCAL_WAIT] = local_wait,
     [COMMAND_LOCAL_RANDOMKEY] = local_to_masters,
     [COMMAND_LOCAL_FUNCTION_STATS] = local_to_masters,
     [COMMAND_LOCAL_CONFIG] = local_config,

@@ -126,6 +126,7 @@ void local_proxy(const struct local_call *call);
 void local_info(const struct local_call *call);
 void local_scan(const struct local_call *call);
 void local_config(const struct local_call *call);
+void local_wait(const struct local_call *call);
 void local_to_masters(const struct local_call *call);
 
 #endif

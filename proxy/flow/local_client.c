@@ -81,6 +81,8 @@ static void client_setinfo(const struct local_call *call)
 static void client_print_flags(const struct client *c, char out[8])
 {
     char *p = out;
+    if (client_is_blocked(c))
+        *p++ = 'b';
     if (c->flags & CLIENT_READONLY)
         *p++ = 'r';
     if (c->flags & CLIENT_UNIX)
@@ -461,6 +463,54 @@ static void client_kill(const struct local_call *call)
     gather_start(call->c, call->cmd, q, client_kill_collect, client_kill_finish);
 }
 
+/* --- UNBLOCK --- */
+
+struct client_unblock_question {
+    int64_t id;
+    enum blocking_over over;
+};
+
+static void client_unblock_collect(struct worker *w, const void *question, struct gather_part *part)
+{
+    const struct client_unblock_question *q = question;
+    for (struct client *c = w->clients; c; c = c->next)
+        if ((int64_t)c->id == q->id)
+            part->n += blocking_unblock(c, q->over);
+}
+
+static void client_unblock_finish(struct worker *w, struct gather *g, struct bufq *out)
+{
+    struct reply r = local_reply_to(w, g->request, out);
+    int64_t n = 0;
+    for (uint32_t i = 0; i < g->nparts; i++)
+        n += g->parts[i].n;
+    reply_int(&r, n);
+}
+
+static void client_unblock(const struct local_call *call)
+{
+    struct client_unblock_question question = {.over = BLOCKING_TIMEOUT};
+    if (local_argc(call) > 4) {
+        local_wrong_sub(call);
+        return;
+    }
+    if (local_argc(call) == 4) {
+        if (local_is(call, 3, "error")) {
+            question.over = BLOCKING_ERROR;
+        } else if (!local_is(call, 3, "timeout")) {
+            client_reply_error(call->c, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+            return;
+        }
+    }
+    if (!local_int(call, 2, &question.id)) {
+        client_reply_error(call->c, "ERR value is not an integer or out of range");
+        return;
+    }
+    struct client_unblock_question *copy = memory_alloc(sizeof *copy);
+    *copy = question;
+    gather_start(call->c, call->cmd, copy, client_unblock_collect, client_unblock_finish);
+}
+
 /* --- modes --- */
 
 static void client_reply_mode(const struct local_call *call)
@@ -565,6 +615,8 @@ static void client_help(const struct local_call *call)
         "    * SKIPME (YES|NO): spare this connection (default: yes)",
         "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB) | ID <client-id> [<client-id> ...]]",
         "    Return a line for each connection of slotway's clients.",
+        "UNBLOCK <client-id> [TIMEOUT|ERROR]",
+        "    End the wait of a client that is blocked.",
         "UNPAUSE",
         "    End the pause.",
         "PAUSE <timeout> [WRITE|ALL]",
@@ -595,6 +647,7 @@ void local_client(const struct local_call *call)
         {"setinfo", 4, client_setinfo},
         {"reply", 3, client_reply_mode},
         {"pause", -3, client_pause},
+        {"unblock", -3, client_unblock},
         {"unpause", 2, client_unpause},
         {"no-evict", 3, client_no_evict},
         {"no-touch", 3, client_no_touch},

@@ -49,6 +49,7 @@ struct pool {
     struct backend *idle[2]; /* free ones, latest first, by protocol (RESP2, RESP3): next_idle */
     uint32_t nleases;
     struct watch_node *watch; /* figures of the node */
+    uint32_t connecting;      /* of these, not ready yet */
     struct sockaddr_storage addr;
     socklen_t addrlen;
     char host[256];

@@ -1,6 +1,7 @@
 /* request: one command on its way to a node and its reply on the way back.
  * Allocation, and the reply that is held until its turn. */
 #include "flow/request.h"
+#include "flow/blocking.h"
 #include "flow/worker.h"
 #include <stddef.h>
 
@@ -18,6 +19,8 @@ struct request *request_new(struct worker *w, struct client *c, const struct com
 
 void request_free(struct worker *w, struct request *r)
 {
+    if (r->flags & REQUEST_BLOCKING)
+        blocking_on_end(w, r);
     if (r->reply.head)
         bufq_clear(&w->chunks, &r->reply);
     if (r->data.head)

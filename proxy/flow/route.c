@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "cluster/discovery.h"
 #include "flow/backend.h"
+#include "flow/blocking.h"
 #include "flow/client.h"
 #include "flow/fanout.h"
 #include "flow/lease.h"
@@ -63,11 +64,20 @@ static const struct {
     const char *prefix;
     uint8_t len;
     uint8_t cause;
+    bool blocking; /* said to commands that wait only */
 } route_refusals[] = {
-    {"-MOVED", 6, REQUEST_CAUSE_REDIRECTED},  {"-ASK", 4, REQUEST_CAUSE_REDIRECTED},
-    {"-TRYAGAIN", 9, REQUEST_CAUSE_TRYAGAIN}, {"-CLUSTERDOWN", 12, REQUEST_CAUSE_CLUSTERDOWN},
-    {"-LOADING", 8, REQUEST_CAUSE_LOADING},   {"-MASTERDOWN", 11, REQUEST_CAUSE_MASTERDOWN},
-    {"-READONLY", 9, REQUEST_CAUSE_READONLY}, {"-NOSCRIPT", 9, REQUEST_CAUSE_NONE},
+    {"-MOVED", 6, REQUEST_CAUSE_REDIRECTED, false},
+    {"-ASK", 4, REQUEST_CAUSE_REDIRECTED, false},
+    {"-TRYAGAIN", 9, REQUEST_CAUSE_TRYAGAIN, false},
+    {"-CLUSTERDOWN", 12, REQUEST_CAUSE_CLUSTERDOWN, false},
+    {"-LOADING", 8, REQUEST_CAUSE_LOADING, false},
+    {"-MASTERDOWN", 11, REQUEST_CAUSE_MASTERDOWN, false},
+    {"-READONLY", 9, REQUEST_CAUSE_READONLY, false},
+    {"-NOSCRIPT", 9, REQUEST_CAUSE_NONE, false},
+    /* a master that has become a replica, to those who waited there; it closes the connection */
+    {"-UNBLOCKED force", 16, REQUEST_CAUSE_READONLY, true},
+    {"-ERR WAIT cannot", 16, REQUEST_CAUSE_READONLY, true},
+    {"-ERR WAITAOF cannot", 19, REQUEST_CAUSE_READONLY, true},
 };
 
 /* --- choosing --- */
@@ -116,6 +126,13 @@ static uint16_t route_any_node(const struct worker *w, uint64_t hash)
     return w->nshards ? w->shards[hash % w->nshards].master : NODE_NONE;
 }
 
+static uint16_t route_node(const struct worker *w, const struct request *r, uint64_t hash)
+{
+    if (r->target != NODE_NONE)
+        return r->target;
+    return r->slot == SLOT_NONE ? route_any_node(w, hash) : w->slot_node[r->slot];
+}
+
 static struct backend *route_pick(struct worker *w, struct request *r)
 {
     const struct client *c = order_client(r);
@@ -128,9 +145,7 @@ static struct backend *route_pick(struct worker *w, struct request *r)
             return b;
         }
     }
-    uint16_t node = r->target;
-    if (node == NODE_NONE)
-        node = r->slot == SLOT_NONE ? route_any_node(w, hash) : w->slot_node[r->slot];
+    uint16_t node = route_node(w, r, hash);
     if (node == NODE_NONE || !w->pools[node])
         return NULL;
     if (r->flags & REQUEST_LEASE)
@@ -152,6 +167,29 @@ static inline struct backend *route_pick_plain(const struct worker *w, const str
     return pool && !(pool->flags & POOL_UNFIT) ? pool->backends[POOL_MASTER][0] : NULL;
 }
 
+static void route_fail(struct worker *w, struct request *r, const char *text)
+{
+    r->flags &= ~(uint32_t)REQUEST_REPLAY; /* the error is its reply: nothing more will come */
+    bufq_clear(&w->chunks, &r->data);
+    client_fail(w, r, text);
+}
+
+/* No connection for r: is it that there may be no more of them? */
+static bool route_is_short(const struct worker *w, const struct request *r)
+{
+    const struct client *c = order_client(r);
+    return (r->flags & REQUEST_LEASE) &&
+           lease_is_exhausted(w, route_node(w, r, c ? c->id : 0), r->flags & REQUEST_RESP3);
+}
+
+static void route_fail_short(struct worker *w, struct request *r)
+{
+    char text[LEASE_SHORTAGE_MAX];
+    lease_shortage(w, text);
+    counters_add(&w->counters, COUNTER_leases_refused, 1);
+    route_fail(w, r, text);
+}
+
 void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len)
 {
     struct backend *b = route_pick_plain(w, r);
@@ -159,6 +197,10 @@ void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *
         b = route_pick(w, r);
     if (b) {
         backend_send(b, r, chunk, data, len);
+        return;
+    }
+    if (route_is_short(w, r)) {
+        route_fail_short(w, r);
         return;
     }
     if (chunk && len >= CHUNK_SPAN_MIN)
@@ -183,13 +225,6 @@ void route_send_script(struct worker *w, struct request *r, struct chunk *chunk,
 }
 
 /* --- parking --- */
-
-static void route_fail(struct worker *w, struct request *r, const char *text)
-{
-    r->flags &= ~(uint32_t)REQUEST_REPLAY; /* the error is its reply: nothing more will come */
-    bufq_clear(&w->chunks, &r->data);
-    client_fail(w, r, text);
-}
 
 /* A request that was sent again and has to wait again goes before the others of its client, as it
  * was before. */
@@ -274,6 +309,8 @@ static void route_send_held(struct worker *w, struct request *r, struct backend 
     }
     order_on_resend(r);
     watch_late(w, r);
+    if (r->flags & REQUEST_BLOCKING)
+        blocking_on_resend(w, r);
     backend_send_parked(b, r, prefix->len ? prefix : NULL, skip);
 }
 
@@ -333,6 +370,11 @@ void route_drive(struct worker *w)
             route_fail(w, r, "ERR nobody waits for it any more");
             continue;
         }
+        if ((r->flags & REQUEST_BLOCKING) && blocking_is_over(w, r)) {
+            route_unpark(w, r);
+            blocking_answer(w, r);
+            continue;
+        }
         if (route_is_expired(w, r)) {
             route_unpark(w, r);
             counters_add(&w->counters, COUNTER_waiting_expired, 1);
@@ -347,6 +389,11 @@ void route_drive(struct worker *w)
         if (r->retry_at <= w->now &&
             !(c && (c->drive_turn == w->drive_turn || !order_may_drive(c)))) {
             b = route_pick(w, r);
+            if (!b && route_is_short(w, r)) {
+                route_unpark(w, r);
+                route_fail_short(w, r);
+                continue;
+            }
             if (!b)
                 r->target = NODE_NONE; /* where ASK led is out of reach: ask the owner again */
         }
@@ -380,7 +427,7 @@ static int route_refusal(const char *line, size_t len)
 bool route_is_refusal(const struct request *r, const char *line, size_t len)
 {
     int which = route_refusal(line, len);
-    if (which < 0)
+    if (which < 0 || (route_refusals[which].blocking && !(r->flags & REQUEST_BLOCKING)))
         return false;
     if (route_refusals[which].cause == REQUEST_CAUSE_NONE)
         return r->cmd && (r->cmd->flags & COMMAND_SCRIPT) && r->tries < ROUTE_SCRIPT_TRIES;
@@ -544,9 +591,13 @@ void route_on_refusal(struct worker *w, struct request *r, struct backend *b, co
         route_give_up(w, r, line, len);
         return;
     }
+    if (r->flags & REQUEST_BLOCKING)
+        blocking_on_return(w, r);
     if (r->tries < UINT8_MAX)
         r->tries++;
     order_on_refusal(w, r);
+    if (route_refusals[which].blocking)
+        backend_recall(b); /* the node closes it */
     if (noscript) {
         route_on_noscript(w, r, b);
         return;
@@ -573,6 +624,8 @@ void route_on_refusal(struct worker *w, struct request *r, struct backend *b, co
 /* Can it be sent twice without harm? */
 static bool route_is_repeatable(const struct request *r)
 {
+    if (r->flags & REQUEST_BLOCKING)
+        return blocking_is_known(r->cmd);
     return !(r->cmd->flags & (COMMAND_WRITE | COMMAND_SCRIPT | COMMAND_PUBSUB)) ||
            (r->flags & REQUEST_READONLY);
 }
@@ -597,6 +650,8 @@ void route_on_lost(struct worker *w, struct request *r, bool sent)
         request_free(w, r);
         return;
     }
+    if (r->flags & REQUEST_BLOCKING)
+        blocking_on_return(w, r);
     if (!sent) {
         route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
         return;

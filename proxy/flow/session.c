@@ -52,10 +52,12 @@ bool session_on_command(struct client *c, const struct command *cmd, struct chun
     return false;
 }
 
-bool session_is_alone(const struct client *c, const struct command *cmd)
+bool session_is_alone(const struct client *c, const struct command *cmd, const char *data,
+                      const struct resp_args *args)
 {
     (void)c;
-    (void)cmd;
+    if (cmd->flags & COMMAND_BLOCKING) /* XREAD and XREADGROUP do not always */
+        return command_is_blocking(cmd, data, args);
     return true;
 }
 

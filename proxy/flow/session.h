@@ -3,6 +3,7 @@
 #ifndef SLOTWAY_FLOW_SESSION_H
 #define SLOTWAY_FLOW_SESSION_H
 
+#include "flow/blocking.h"
 #include "flow/client.h"
 #include "resp/command.h"
 #include <stdbool.h>
@@ -18,9 +19,10 @@ struct session {
     char *name;     /* CLIENT SETNAME, NULL: none */
     char *lib_name; /* CLIENT SETINFO */
     char *lib_version;
-    struct backend *leases; /* bound to this client, linked by next_owned */
-    uint32_t holds;         /* SESSION_HOLD_… */
-    struct bufq pushes;     /* out-of-band messages that wait for the end of a long reply */
+    struct backend *leases;   /* bound to this client, linked by next_owned */
+    uint32_t holds;           /* SESSION_HOLD_… */
+    struct bufq pushes;       /* out-of-band messages that wait for the end of a long reply */
+    struct blocking blocking; /* of the command at the head, while client_is_blocked */
 };
 
 /* The client's session, made when there is none. */
@@ -37,7 +39,8 @@ bool session_on_command(struct client *c, const struct command *cmd, struct chun
 
 /* Must this command wait until all before it are answered, and hold up those behind it? Asked for
  * commands with COMMAND_ALONE. */
-bool session_is_alone(const struct client *c, const struct command *cmd);
+bool session_is_alone(const struct client *c, const struct command *cmd, const char *data,
+                      const struct resp_args *args);
 
 /* A lease that was bound to c died with its node or connection. */
 void session_on_lease_lost(struct client *c, struct backend *b);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "cluster/discovery.h"
 #include "flow/backend.h"
+#include "flow/blocking.h"
 #include "flow/client.h"
 #include "flow/pool.h"
 #include "flow/route.h"
@@ -121,6 +122,7 @@ static void worker_check_idle(struct worker *w, struct client *c)
 
 static void worker_check_drain(struct client *c)
 {
+    blocking_unblock(c, BLOCKING_ERROR);
     if (!c->head && c->stream.unsent == 0 && !c->in)
         client_close(c);
     else
@@ -138,6 +140,8 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
     pool_check(w);
     for (struct client *c = w->clients; c; c = next) {
         next = c->next;
+        if (client_is_blocked(c))
+            blocking_check(c);
         if (w->draining)
             worker_check_drain(c);
         else

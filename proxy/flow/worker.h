@@ -126,7 +126,9 @@ struct process {
     _Atomic uint64_t pause_until; /* µs, CLOCK_MONOTONIC; CLIENT PAUSE */
     _Atomic bool pause_all;       /* all commands, not only writes */
     _Atomic uint64_t rejected;    /* clients refused because of maxclients or protected mode */
-    uint32_t max_clients;         /* what the limit on open files allows */
+    uint32_t max_sockets;         /* clients and leases that the limit on open files allows */
+    _Atomic uint32_t leases;      /* connections to nodes that are not shared: lease.h */
+    _Atomic uint32_t leases_to[TOPOLOGY_MAX_NODES]; /* of these, by stable node index */
     mailbox_fn on_worker_drained; /* posted to the mailbox by a worker without clients, once */
     mailbox_fn on_worker_end;     /* posted to the mailbox by a worker whose loop has ended */
     void (*on_config)(struct process *process); /* process->config is new; main thread */

@@ -18,7 +18,9 @@ struct policy {
     }
 #define LOCAL(name, handler) ROW(name, LOCAL, FIRST, handler, false)
 /* Changes what the connection is: waits for all that is under way, and holds up what follows. */
-#define ALONE(name, handler)   ROW(name, LOCAL, FIRST, handler, true)
+#define ALONE(name, handler) ROW(name, LOCAL, FIRST, handler, true)
+/* Waits at the node of its keys. */
+#define BLOCKS(name)           ROW(name, KEYED, FIRST, NONE, true)
 #define SPECIAL(name, handler) ROW(name, MASTERS, SPECIAL, handler, false)
 #define MASTERS(name, merge)   ROW(name, MASTERS, merge, NONE, false)
 #define SPLIT(name, merge)     ROW(name, SPLIT, merge, NONE, false)
@@ -35,19 +37,18 @@ static const struct policy policies[] = {
     LOCAL("auth", AUTH),
     IS("bgrewriteaof", ADMIN),
     IS("bgsave", ADMIN),
-    IS("blmove", LATER),
-    IS("blmpop", LATER),
-    IS("blpop", LATER),
-    IS("brpop", LATER),
-    IS("brpoplpush", LATER),
-    IS("bzmpop", LATER),
-    IS("bzpopmax", LATER),
-    IS("bzpopmin", LATER),
+    BLOCKS("blmove"),
+    BLOCKS("blmpop"),
+    BLOCKS("blpop"),
+    BLOCKS("brpop"),
+    BLOCKS("brpoplpush"),
+    BLOCKS("bzmpop"),
+    BLOCKS("bzpopmax"),
+    BLOCKS("bzpopmin"),
     LOCAL("client", CLIENT),
     IS("client|caching", LATER),
     IS("client|tracking", LATER),
     IS("client|trackinginfo", LATER),
-    IS("client|unblock", LATER),
     IS("cluster", REFUSED),
     LOCAL("cluster|count-failure-reports", CLUSTER),
     LOCAL("cluster|countkeysinslot", CLUSTER),
@@ -150,11 +151,11 @@ static const struct policy policies[] = {
     SPLIT("unlink", SUM),
     IS("unsubscribe", LATER),
     IS("unwatch", LATER),
-    IS("wait", LATER),
-    IS("waitaof", LATER),
+    ROW("wait", MASTERS, MIN, WAIT, true),
+    ROW("waitaof", MASTERS, MIN, WAIT, true),
     IS("watch", LATER),
-    IS("xread", KEYED), /* with BLOCK: see command_is_blocking */
-    IS("xreadgroup", KEYED),
+    BLOCKS("xread"), /* with BLOCK: see command_is_blocking */
+    BLOCKS("xreadgroup"),
 };
 
 #define NPOLICIES (sizeof(policies) / sizeof(policies[0]))
@@ -185,9 +186,8 @@ static struct policy policy_derive(const struct command *cmd, const struct comma
 {
     if (cmd->nspecs == 0)
         return policy_of_keyless(row);
-    if (row->flags & COMMAND_BLOCKING)
-        return (struct policy){NULL, COMMAND_LATER, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE, false};
-    return (struct policy){NULL, COMMAND_KEYED, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE, false};
+    return (struct policy){NULL, COMMAND_KEYED, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE,
+                           row->flags & COMMAND_BLOCKING};
 }
 
 void command_policy_apply(struct command *cmd, const struct command_row *row)

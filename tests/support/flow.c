@@ -53,7 +53,7 @@ struct flow *flow_start(const char *config)
     ck_assert_msg(f->config != NULL, "%s", error.text);
     atomic_init(&f->process.next_client_id, 1);
     f->process.config = f->config;
-    f->process.max_clients = 1000;
+    f->process.max_sockets = 1000;
     snprintf(f->process.id, sizeof f->process.id, "%040d", 7);
     f->w = f->workers[0] = worker_new(&f->process, 0, f->config, command_builtin());
     f->process.workers = f->workers;

@@ -96,8 +96,8 @@ END_TEST
 START_TEST(commands_that_hold_state_never_reach_a_shared_connection)
 {
     static const char *const commands[] = {"MULTI",   "SUBSCRIBE x", "PSUBSCRIBE x",
-                                           "MONITOR", "WATCH b",     "BLPOP b 0",
-                                           "EXEC",    "DISCARD",     "SSUBSCRIBE x"};
+                                           "MONITOR", "WATCH b",     "EXEC",
+                                           "DISCARD", "SSUBSCRIBE x"};
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         char got[200] = "";
         flow_send(f, c, commands[i]);
@@ -107,9 +107,6 @@ START_TEST(commands_that_hold_state_never_reach_a_shared_connection)
         for (int node = 0; node < 3; node++)
             flow_node_gets_nothing(f, (enum flow_node)node);
     }
-    flow_send(f, c, "XREAD BLOCK 0 STREAMS b 0", "XREAD STREAMS b 0");
-    flow_node_serves(f, NODE_A, "XREAD STREAMS b 0", "*-1\r\n");
-    flow_expect(f, c, "-ERR 'xread' that blocks is not supported by slotway yet\r\n*-1\r\n");
 }
 END_TEST
 

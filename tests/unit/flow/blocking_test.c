@@ -1,0 +1,408 @@
+/* blocking_test: commands that wait at their node: order, connections of their own, refusals and
+ * lost connections with the time that is left, clients that leave, CLIENT UNBLOCK, WAIT. */
+#include "flow/client.h"
+#include "flow/request.h"
+#include "support/flow.h"
+#include "support/unit.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHANGED                                                                                    \
+    "-UNBLOCKED force unblock from blocking operation, instance state changed (master -> "         \
+    "replica?)\r\n"
+
+static struct flow *f;
+static int c;
+
+static void begin_with(const char *config)
+{
+    f = flow_start(config);
+    c = flow_client(f);
+}
+
+static void begin(void)
+{
+    begin_with(NULL);
+}
+
+static void end(void)
+{
+    close(c);
+    flow_stop(f);
+}
+
+static void again_with(const char *config)
+{
+    end();
+    begin_with(config);
+}
+
+/* A new connection of its own: its handshake. */
+static void lease_opens(enum flow_node node, const char *id)
+{
+    char reply[32];
+    snprintf(reply, sizeof reply, ":%s\r\n", id);
+    flow_node_serves(f, node, "CLIENT ID", reply);
+}
+
+struct search {
+    enum flow_node node;
+    const char *command;
+    char found[256];
+};
+
+static bool find_command(void *arg)
+{
+    struct search *s = arg;
+    for (int i = 0; i < FLOW_LINKS; i++) {
+        struct flow_link *link = &f->nodes[s->node].links[i];
+        const char *got = link->fd < 0 ? NULL : flow_link_takes(link);
+        if (!got)
+            continue;
+        snprintf(s->found, sizeof s->found, "%s", got);
+        f->nodes[s->node].last = link;
+        return true;
+    }
+    return false;
+}
+
+/* The node gets command with a timeout behind it, which is returned. */
+static double node_gets_with_time(enum flow_node node, const char *command)
+{
+    struct search s = {.node = node, .command = command};
+    flow_until(f, find_command, &s, command);
+    ck_assert_msg(strncmp(s.found, command, strlen(command)) == 0, "got \"%s\"", s.found);
+    char *rest;
+    double value = strtod(s.found + strlen(command), &rest);
+    ck_assert_msg(rest > s.found + strlen(command), "no timeout in \"%s\"", s.found);
+    return value;
+}
+
+START_TEST(waits_on_a_connection_of_its_own_and_gives_it_back)
+{
+    int other = flow_client(f);
+    flow_send(f, c, "BLPOP b 0");
+    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    struct flow_link *lease = f->nodes[NODE_A].last;
+    ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 1);
+    flow_send(f, other, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "$1\r\nx\r\n");
+    flow_expect(f, other, "$1\r\nx\r\n");
+    flow_expect_nothing(f, c);
+    f->nodes[NODE_A].last = lease;
+    flow_answer(f, NODE_A, "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    flow_expect(f, c, "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 0);
+    flow_send(f, other, "BRPOP f 1");
+    flow_node_gets(f, NODE_A, "BRPOP f 1");
+    ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
+    flow_answer(f, NODE_A, "*-1\r\n");
+    flow_expect(f, other, "*-1\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(comes_behind_what_was_sent_before_and_before_what_follows)
+{
+    flow_send(f, c, "LPUSH b 1", "BLPOP b 0", "GET c");
+    flow_node_gets(f, NODE_A, "LPUSH b 1");
+    flow_node_gets_nothing(f, NODE_B);
+    flow_answer(f, NODE_A, ":1\r\n");
+    flow_expect(f, c, ":1\r\n");
+    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    flow_node_gets_nothing(f, NODE_B);
+    flow_answer(f, NODE_A, "*-1\r\n");
+    flow_node_serves(f, NODE_B, "GET c", "$-1\r\n");
+    flow_expect(f, c, "*-1\r\n$-1\r\n");
+}
+END_TEST
+
+START_TEST(streams_block_only_with_their_option)
+{
+    flow_send(f, c, "XREAD STREAMS b 0", "XREAD BLOCK 100 STREAMS b 0");
+    flow_node_serves(f, NODE_A, "XREAD STREAMS b 0", "*-1\r\n");
+    lease_opens(NODE_A, "7");
+    flow_node_serves(f, NODE_A, "XREAD BLOCK 100 STREAMS b 0", "*-1\r\n");
+    flow_expect(f, c, "*-1\r\n*-1\r\n");
+}
+END_TEST
+
+START_TEST(bad_arguments_get_the_nodes_error)
+{
+    flow_send(f, c, "BLPOP b x", "BLMPOP 1 0 b LEFT");
+    lease_opens(NODE_A, "7");
+    flow_node_serves(f, NODE_A, "BLPOP b x", "-ERR timeout is not a float or out of range\r\n");
+    flow_expect(f, c, "-ERR timeout is not a float or out of range\r\n");
+    for (int node = 0; node < 3; node++) /* which one is the client's affair */
+        if (flow_newest(f)->id % 3 == (uint64_t)node && node != NODE_A)
+            lease_opens((enum flow_node)node, "8");
+    enum flow_node any = (enum flow_node)(flow_newest(f)->id % 3);
+    flow_node_serves(f, any, "BLMPOP 1 0 b LEFT", "-ERR numkeys should be greater than 0\r\n");
+    flow_expect(f, c, "-ERR numkeys should be greater than 0\r\n");
+}
+END_TEST
+
+static const struct resend {
+    const char *first, *again;
+    double least, most;
+} resends[] = {
+    {"BLPOP b 20", "BLPOP b", 15, 20},
+    {"BRPOPLPUSH b b 20.5", "BRPOPLPUSH b b", 15, 20.5},
+    {"BLMOVE b b LEFT RIGHT 20", "BLMOVE b b LEFT RIGHT", 15, 20},
+    {"BZPOPMIN b 20", "BZPOPMIN b", 15, 20},
+    {"BLMPOP 20 1 b LEFT", "BLMPOP", 15, 20},
+    {"BZMPOP 20 1 b MIN COUNT 2", "BZMPOP", 15, 20},
+    {"XREAD COUNT 2 BLOCK 20000 STREAMS b 0", "XREAD COUNT 2 BLOCK", 15000, 20000},
+    {"XREADGROUP GROUP block c BLOCK 20000 STREAMS b >", "XREADGROUP GROUP block c BLOCK", 15000,
+     20000},
+};
+
+START_TEST(is_sent_again_with_the_time_that_is_left)
+{
+    const struct resend *r = &resends[_i];
+    flow_send(f, c, r->first);
+    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, r->first);
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    lease_opens(NODE_B, "8");
+    double left = node_gets_with_time(NODE_B, r->again);
+    ck_assert_msg(left > r->least && left < r->most, "%s with %f left", r->first, left);
+    flow_answer(f, NODE_B, CHANGED);
+    f->owner[3300] = NODE_C;
+    flow_publish(f);
+    lease_opens(NODE_C, "9");
+    double rest = node_gets_with_time(NODE_C, r->again);
+    ck_assert_msg(rest > r->least && rest < left, "%f after %f", rest, left);
+    flow_node_cuts(f, NODE_C);
+    lease_opens(NODE_C, "10");
+    ck_assert(node_gets_with_time(NODE_C, r->again) < rest);
+    flow_answer(f, NODE_C, "*-1\r\n");
+    flow_expect(f, c, "*-1\r\n");
+}
+END_TEST
+
+START_TEST(a_connection_that_said_that_it_is_a_replica_now_is_not_used_again)
+{
+    flow_send(f, c, "BLPOP b 0");
+    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    flow_answer(f, NODE_A, CHANGED);
+    lease_opens(NODE_A, "8");
+    flow_node_serves(f, NODE_A, "BLPOP b 0", "*-1\r\n");
+    flow_expect(f, c, "*-1\r\n");
+}
+END_TEST
+
+START_TEST(waits_no_longer_than_its_time_for_a_node)
+{
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "BLPOP b 0.2", "GET c");
+    flow_node_serves(f, NODE_B, "GET c", "$-1\r\n");
+    flow_expect(f, c, "*-1\r\n$-1\r\n");
+    flow_node_returns(f, NODE_A);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_is_gone_at_the_node)
+{
+    flow_send(f, c, "BLPOP b 0");
+    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
+    shutdown(c, SHUT_WR);
+    flow_settle(f);
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
+    ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 0);
+    ck_assert_uint_eq(flow_count(f, COUNTER_clients), 0);
+}
+END_TEST
+
+START_TEST(input_that_ends_before_the_command_could_be_issued_does_not_block)
+{
+    flow_send(f, c, "LPUSH b 1", "BLPOP b 0");
+    shutdown(c, SHUT_WR);
+    flow_node_serves(f, NODE_A, "LPUSH b 1", ":1\r\n");
+    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0.001");
+    flow_answer(f, NODE_A, "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    flow_settle(f);
+    char got[64] = "";
+    ck_assert_int_gt(read(c, got, sizeof got - 1), 0);
+    ck_assert_str_eq(got, ":1\r\n*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+}
+END_TEST
+
+START_TEST(unblock_asks_the_node_and_its_reply_is_the_answer)
+{
+    int other = flow_client(f);
+    char line[64];
+    uint64_t id = flow_newest(f)->id - 1;
+    snprintf(line, sizeof line, "CLIENT UNBLOCK %llu ERROR", (unsigned long long)id);
+    flow_send(f, other, line);
+    flow_expect(f, other, ":0\r\n");
+    flow_send(f, c, "BLPOP b 0");
+    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    struct flow_link *lease = f->nodes[NODE_A].last;
+    flow_send(f, other, line);
+    flow_expect(f, other, ":1\r\n");
+    flow_node_serves(f, NODE_A, "CLIENT UNBLOCK 7 ERROR", ":1\r\n");
+    flow_expect_nothing(f, c);
+    f->nodes[NODE_A].last = lease;
+    flow_answer(f, NODE_A, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+    flow_expect(f, c, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(unblock_ends_a_wait_for_a_node_too)
+{
+    int other = flow_client(f);
+    char line[64];
+    snprintf(line, sizeof line, "CLIENT UNBLOCK %llu",
+             (unsigned long long)(flow_newest(f)->id - 1));
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "BLPOP b 0");
+    flow_settle(f);
+    flow_send(f, other, line);
+    flow_expect(f, other, ":1\r\n");
+    flow_expect(f, c, "*-1\r\n");
+    flow_node_returns(f, NODE_A);
+    flow_send(f, c, "BLMOVE b b LEFT LEFT 0");
+    flow_node_gets(f, NODE_A, "CLIENT ID"); /* not ready yet */
+    flow_send(f, other, line);
+    flow_expect(f, other, ":1\r\n");
+    flow_expect(f, c, "*-1\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(connections_to_a_node_have_a_limit)
+{
+    again_with("max-connections-per-node 1\n");
+    int other = flow_client(f);
+    flow_send(f, c, "BLPOP b 0");
+    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    flow_send(f, other, "BLPOP b 0");
+    flow_expect(f, other,
+                "-ERR no connection to the node is left for this command, "
+                "max-connections-per-node is 1\r\n");
+    flow_send(f, other, "BLPOP c 0");
+    lease_opens(NODE_B, "7");
+    flow_node_serves(f, NODE_B, "BLPOP c 0", "*-1\r\n");
+    flow_expect(f, other, "*-1\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(open_files_are_a_limit_too)
+{
+    f->process.max_sockets = 0;
+    flow_send(f, c, "BLPOP b 0");
+    flow_expect(f, c,
+                "-ERR no connection to the node is left for this command: the limit on open files "
+                "is reached\r\n");
+}
+END_TEST
+
+START_TEST(a_null_is_in_the_clients_protocol)
+{
+    flow_send(f, c, "HELLO 3");
+    flow_settle(f);
+    char greeting[1024];
+    ck_assert_int_gt(read(c, greeting, sizeof greeting), 0);
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "BLPOP b 0.1");
+    flow_expect(f, c, "_\r\n");
+    flow_node_returns(f, NODE_A);
+}
+END_TEST
+
+START_TEST(wait_asks_the_masters_that_were_written_to_and_the_least_counts)
+{
+    flow_send(f, c, "SET b 1", "SET c 1", "GET a");
+    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+    flow_node_serves(f, NODE_B, "SET c 1", "+OK\r\n");
+    flow_node_serves(f, NODE_C, "GET a", "$-1\r\n");
+    flow_expect(f, c, "+OK\r\n+OK\r\n$-1\r\n");
+    flow_send(f, c, "WAIT 1 0");
+    lease_opens(NODE_A, "7");
+    flow_node_serves(f, NODE_A, "PING", "+PONG\r\n");
+    flow_node_serves(f, NODE_A, "WAIT 1 0", ":2\r\n");
+    lease_opens(NODE_B, "7");
+    flow_node_serves(f, NODE_B, "PING", "+PONG\r\n");
+    flow_expect_nothing(f, c);
+    flow_node_serves(f, NODE_B, "WAIT 1 0", ":1\r\n");
+    flow_node_gets_nothing(f, NODE_C);
+    flow_expect(f, c, ":1\r\n");
+}
+END_TEST
+
+START_TEST(wait_goes_to_all_masters_for_who_wrote_nothing)
+{
+    flow_send(f, c, "WAIT 1 20000");
+    for (int node = 0; node < 3; node++) {
+        lease_opens((enum flow_node)node, "7");
+        flow_node_serves(f, (enum flow_node)node, "PING", "+PONG\r\n");
+    }
+    flow_node_serves(f, NODE_A, "WAIT 1 20000", ":1\r\n");
+    flow_node_serves(f, NODE_B, "WAIT 1 20000", ":2\r\n");
+    flow_node_gets(f, NODE_C, "WAIT 1 20000");
+    flow_node_cuts(f, NODE_C);
+    lease_opens(NODE_C, "8");
+    flow_node_serves(f, NODE_C, "PING", "+PONG\r\n");
+    ck_assert(node_gets_with_time(NODE_C, "WAIT 1") < 20000);
+    flow_answer(f, NODE_C, ":3\r\n");
+    flow_expect(f, c, ":1\r\n");
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_takes_its_wait_from_all_nodes)
+{
+    flow_send(f, c, "WAIT 1 0");
+    for (int node = 0; node < 3; node++) {
+        lease_opens((enum flow_node)node, "7");
+        flow_node_serves(f, (enum flow_node)node, "PING", "+PONG\r\n");
+        flow_node_gets(f, (enum flow_node)node, "WAIT 1 0");
+    }
+    shutdown(c, SHUT_RDWR);
+    flow_settle(f);
+    for (int node = 0; node < 3; node++)
+        ck_assert_uint_eq(flow_node_links(f, (enum flow_node)node), 0);
+    ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 0);
+}
+END_TEST
+
+static Suite *blocking_suite(void)
+{
+    Suite *suite = suite_create("blocking");
+    TCase *t = tcase_create("blocking");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, waits_on_a_connection_of_its_own_and_gives_it_back);
+    tcase_add_test(t, comes_behind_what_was_sent_before_and_before_what_follows);
+    tcase_add_test(t, streams_block_only_with_their_option);
+    tcase_add_test(t, bad_arguments_get_the_nodes_error);
+    tcase_add_loop_test(t, is_sent_again_with_the_time_that_is_left, 0,
+                        sizeof resends / sizeof *resends);
+    tcase_add_test(t, a_connection_that_said_that_it_is_a_replica_now_is_not_used_again);
+    tcase_add_test(t, waits_no_longer_than_its_time_for_a_node);
+    tcase_add_test(t, a_client_that_leaves_is_gone_at_the_node);
+    tcase_add_test(t, input_that_ends_before_the_command_could_be_issued_does_not_block);
+    tcase_add_test(t, unblock_asks_the_node_and_its_reply_is_the_answer);
+    tcase_add_test(t, unblock_ends_a_wait_for_a_node_too);
+    tcase_add_test(t, connections_to_a_node_have_a_limit);
+    tcase_add_test(t, open_files_are_a_limit_too);
+    tcase_add_test(t, a_null_is_in_the_clients_protocol);
+    tcase_add_test(t, wait_asks_the_masters_that_were_written_to_and_the_least_counts);
+    tcase_add_test(t, wait_goes_to_all_masters_for_who_wrote_nothing);
+    tcase_add_test(t, a_client_that_leaves_takes_its_wait_from_all_nodes);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(blocking_suite)
