@@ -471,7 +471,8 @@ static bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data,
     }
     if (w->now - r->started >= w->slow_after)
         backend_note_slow(b, r);
-    watch_reply(b, r, *data == '-');
+    if (!(r->flags & REQUEST_BLOCKING)) /* its time says nothing of the node */
+        watch_reply(b, r, *data == '-');
     backend_finish(b, r, chunk, data, len);
     return true;
 }
@@ -519,7 +520,8 @@ static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, 
     } else {
         if (w->now - r->started >= w->slow_after)
             backend_note_slow(b, r);
-        watch_reply(b, r, false);
+        if (!(r->flags & REQUEST_BLOCKING))
+            watch_reply(b, r, false);
         watch_big_reply(b, r, r->reply_len + used);
         backend_finish(b, r, chunk, data, used);
     }
