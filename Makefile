@@ -57,8 +57,13 @@ MODE_LDFLAGS := -O3 -flto
 else
 # Fat objects carry machine code too, so that the many test programs link without a second
 # round of optimisation; only the program itself is linked with it.
-MODE_CFLAGS += -flto=auto -ffat-lto-objects
-MODE_LDFLAGS := -O3 -flto=auto
+# The hot path is many short functions: with room to inline them a GET takes 3 % fewer instructions
+# (callgrind, 1,034 to 1,004 at pipeline 16); landing pads for indirect calls cost another 2 %.
+INLINE := --param inline-unit-growth=200 --param large-function-growth=1000 \
+          --param max-inline-insns-auto=120 --param max-inline-insns-single=400 \
+          --param large-unit-insns=50000
+MODE_CFLAGS += -flto=auto -ffat-lto-objects -fcf-protection=none $(INLINE)
+MODE_LDFLAGS := -O3 -flto=auto -fcf-protection=none $(INLINE)
 TEST_LDFLAGS := -fno-lto
 endif
 endif

@@ -528,6 +528,47 @@ static __attribute__((noinline)) enum resp_result scan_careful(struct resp_args 
     return scan_rest(&scan);
 }
 
+/* Does the request at buf, of at least 16 bytes, begin as the one that was remembered? Then its
+ * first argument is known. */
+static inline bool scan_begins_alike(struct resp_args *args, const char *buf)
+{
+    uint64_t word[2];
+
+    memcpy(word, buf, sizeof word);
+    if ((word[0] & args->begin_mask[0]) != args->begin[0] ||
+        (word[1] & args->begin_mask[1]) != args->begin[1] || !args->begin_mask[0])
+        return false;
+    args->v[0] = args->begin_name;
+    args->argc = 1;
+    args->expected = args->begin_expected;
+    args->pos = args->begin_len;
+    args->multibulk = true;
+    return true;
+}
+
+static uint64_t begin_mask(uint32_t bytes)
+{
+    return bytes >= 8 ? UINT64_MAX : bytes == 0 ? 0 : UINT64_MAX >> (64 - 8 * bytes);
+}
+
+/* Remember how this complete request of at least 16 bytes begins, if that is short. Little-endian
+ * words: the masks keep the first bytes. */
+static void scan_remember(struct resp_args *args, const char *buf)
+{
+    uint32_t end = args->v[0].off + args->v[0].len + 2;
+
+    if (end > sizeof args->begin || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+        return;
+    args->begin_mask[0] = begin_mask(end);
+    args->begin_mask[1] = begin_mask(end > 8 ? end - 8 : 0);
+    memcpy(args->begin, buf, sizeof args->begin);
+    args->begin[0] &= args->begin_mask[0];
+    args->begin[1] &= args->begin_mask[1];
+    args->begin_len = end;
+    args->begin_expected = args->expected;
+    args->begin_name = args->v[0];
+}
+
 enum resp_result resp_scan_request(struct resp_args *args, const char *buf, size_t len,
                                    const struct resp_limits *limits, size_t *used,
                                    const char **error)
@@ -536,6 +577,13 @@ enum resp_result resp_scan_request(struct resp_args *args, const char *buf, size
 
     if (UNLIKELY(!fast_allowed(len, limits)))
         return scan_careful(args, buf, len, limits, used, error);
+    if (LIKELY(expected == 0 && len >= sizeof args->begin && scan_begins_alike(args, buf))) {
+        if (LIKELY(args->expected <= limits->max_args && scan_bulks_fast(args, buf, len, limits))) {
+            *used = args->pos;
+            return RESP_COMPLETE;
+        }
+        resp_args_reset(args);
+    }
     if (LIKELY(expected == 0 && len >= 4)) {
         expected = line_digits(buf, LINE_STAR_0);
         if (UNLIKELY(expected - 1 > 8 || expected > limits->max_args))
@@ -546,6 +594,8 @@ enum resp_result resp_scan_request(struct resp_args *args, const char *buf, size
     }
     if (LIKELY(expected && scan_bulks_fast(args, buf, len, limits))) {
         *used = args->pos;
+        if (args->pos >= sizeof args->begin)
+            scan_remember(args, buf);
         return RESP_COMPLETE;
     }
     return scan_careful(args, buf, len, limits, used, error);

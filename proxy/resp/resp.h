@@ -26,6 +26,13 @@ struct resp_args {
     uint32_t pos;      /* bytes of the request scanned so far (resume here) */
     uint32_t searched; /* bytes in which the end of the unfinished line was looked for in vain */
     bool multibulk;    /* false: an inline command (needs resp_inline_encode before forwarding) */
+
+    /* How an earlier request began, up to the end of its command's name: the next one mostly begins
+     * in the same way, and is not scanned again so far. */
+    uint64_t begin[2];      /* these bytes, after the mask */
+    uint64_t begin_mask[2]; /* 0: there was none */
+    uint32_t begin_len, begin_expected;
+    struct resp_arg begin_name;
 };
 
 enum resp_result {

@@ -55,6 +55,23 @@ static struct outcome scan_in_steps(const uint8_t *data, size_t size, size_t ste
     return outcome;
 }
 
+/* A scanner that remembers how an earlier request began finds the same as one that doesn't. */
+static void check_seasoned(const uint8_t *data, size_t size, const struct outcome *fresh)
+{
+    static struct resp_args args;
+    const char *error = NULL;
+    size_t used = 0;
+
+    resp_args_reset(&args);
+    enum resp_result result = scan_exact(&args, data, size, &used, &error);
+    assert(result == fresh->result);
+    if (result != RESP_COMPLETE)
+        return;
+    assert(used == fresh->used && args.argc == fresh->argc);
+    assert(!args.multibulk ||
+           memcmp(&args.v[args.argc - 1], &fresh->last, sizeof fresh->last) == 0);
+}
+
 static void check_inline(const uint8_t *data, size_t size, uint32_t argc)
 {
     char *out = malloc(RESP_INLINE_ENCODED_MAX(size));
@@ -80,6 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (size) {
         struct outcome whole = scan_in_steps(data, size, size);
         struct outcome split = scan_in_steps(data, size, size > 500 ? 37 : 1);
+        check_seasoned(data, size, &whole);
         /* A line over the limit may be refused before what else is wrong with it is there. */
         assert(whole.result == split.result);
         if (whole.result != RESP_COMPLETE && whole.result != RESP_EMPTY)

@@ -252,6 +252,47 @@ START_TEST(arguments_of_a_request)
 }
 END_TEST
 
+/* The scanner remembers how a request began: one that begins alike reads the same as without. */
+START_TEST(requests_that_begin_alike)
+{
+    static const char *const requests[] = {
+        "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",
+        "*2\r\n$3\r\nGET\r\n$2\r\nbb\r\n",
+        "*2\r\n$3\r\nget\r\n$2\r\ncc\r\n",
+        "*2\r\n$3\r\nGET\r\n$10\r\n0123456789\r\n",
+        "*3\r\n$3\r\nGET\r\n$1\r\na\r\n$1\r\nb\r\n",
+        "*2\r\n$3\r\nGEX\r\n$1\r\na\r\n",
+        "*2\r\n$8\r\nGETRANGE\r\n$1\r\na\r\n",
+        "*1\r\n$4\r\nPING\r\n",
+        "*2\r\n$6\r\nEXISTS\r\n$1\r\na\r\n",
+        "*2\r\n$6\r\nEXISTS\r\n$0\r\n\r\n",
+    };
+    enum { N = sizeof requests / sizeof *requests };
+    for (int i = 0; i < N * N; i++) {
+        const char *pair[2] = {requests[i / N], requests[i % N]};
+        struct resp_args seasoned, fresh;
+        const char *error;
+        size_t used, length = strlen(pair[1]);
+        resp_args_init(&seasoned);
+        resp_args_init(&fresh);
+        scan_exact(&seasoned, pair[0], strlen(pair[0]), &limits, &used, &error);
+        for (size_t n = 0; n <= length; n++) {
+            size_t used_fresh = 0;
+            resp_args_reset(&seasoned);
+            resp_args_reset(&fresh);
+            ck_assert_int_eq(scan_exact(&seasoned, pair[1], n, &limits, &used, &error),
+                             scan_exact(&fresh, pair[1], n, &limits, &used_fresh, &error));
+            ck_assert_uint_eq(used, used_fresh);
+            ck_assert_uint_eq(seasoned.argc, fresh.argc);
+            for (uint32_t k = 0; k < fresh.argc; k++)
+                ck_assert_mem_eq(&seasoned.v[k], &fresh.v[k], sizeof fresh.v[k]);
+        }
+        resp_args_free(&seasoned);
+        resp_args_free(&fresh);
+    }
+}
+END_TEST
+
 START_TEST(announced_arguments_allocate_nothing)
 {
     struct resp_args args;
@@ -520,6 +561,7 @@ static Suite *resp_suite(void)
     tcase_add_test(tcase, pipeline_cut_at_each_byte);
     tcase_add_test(tcase, pipeline_byte_by_byte);
     tcase_add_test(tcase, arguments_of_a_request);
+    tcase_add_test(tcase, requests_that_begin_alike);
     tcase_add_test(tcase, announced_arguments_allocate_nothing);
     tcase_add_test(tcase, missing_bytes_are_announced);
     tcase_add_test(tcase, zero_byte_hides_the_end_of_an_inline_request);
