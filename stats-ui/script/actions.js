@@ -55,7 +55,7 @@ function makeActions() {
 
 function drawActions() {
   const { actions, proxy } = model.snapshot;
-  show(byId('actions'), actions.allowed);
-  show(byId('action-drain'), proxy.state !== 'draining');
-  show(byId('action-resume'), proxy.state === 'draining');
+  show(byId('action-refresh'), actions.allowed);
+  show(byId('action-drain'), actions.allowed && proxy.state !== 'draining');
+  show(byId('action-resume'), actions.allowed && proxy.state === 'draining');
 }

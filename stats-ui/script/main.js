@@ -13,7 +13,8 @@ function storedTheme() {
 
 function setTheme(theme) {
   setAttribute(document.documentElement, 'data-theme', theme === 'auto' ? null : theme);
-  setText(byId('theme'), `Theme: ${theme}`);
+  setText(byId('theme'), `◐ ${theme}`);
+  setAttribute(byId('theme'), 'aria-label', `Theme: ${theme}`);
   try {
     localStorage.setItem(THEME_KEY, theme);
   } catch {
@@ -33,6 +34,7 @@ function makeTheme() {
   setTheme(theme);
   show(byId('theme'), true);
   show(byId('link'), true);
+  show(byId('parts'), true);
   byId('theme').addEventListener('click', () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
     setTheme(theme);

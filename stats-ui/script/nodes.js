@@ -99,24 +99,21 @@ const NODE_COLUMNS = [
   { title: 'State', fill: fillState, class: 'bare' },
   { title: 'Role', fill: fillRole, class: 'bare' },
   { title: 'Slots', text: slotsOf, class: 'bare slots' },
-  number('Requests/s', (n) => count(n.requests_rate), { sort: (n) => n.requests_rate, mark: (n) => quiet(n.requests_rate) }),
-  number('In flight', (n) => count(n.in_flight), { sort: (n) => n.in_flight, mark: (n) => quiet(n.in_flight),
-    help: 'requests sent to it and not answered yet' }),
-  number('Waiting', waitingText, { sort: (n) => n.waiting, mark: (n) => (n.waiting ? 'bad' : 'zero'),
-    help: 'requests that wait because it does not take them, and for how long the oldest has' }),
-  number('p50', (n) => latency(n.latency?.p50_us), { sort: (n) => n.latency?.p50_us, help: 'half of its replies came within', class: 'p50' }),
-  number('p99', (n) => latency(n.latency?.p99_us), { sort: (n) => n.latency?.p99_us, help: '99 of 100 replies came within' }),
-  number('Errors/s', (n) => count(n.errors_rate), { sort: (n) => n.errors_rate, mark: (n) => (n.errors_rate ? 'bad' : 'zero') }),
+  number('Requests/s', (n) => count(n.requests_rate), { figure: 'requests_rate', sort: (n) => n.requests_rate, mark: (n) => quiet(n.requests_rate) }),
+  number('In flight', (n) => count(n.in_flight), { figure: 'in_flight', sort: (n) => n.in_flight, mark: (n) => quiet(n.in_flight) }),
+  number('Waiting', waitingText, { figure: 'waiting', sort: (n) => n.waiting, mark: (n) => (n.waiting ? 'bad' : 'zero') }),
+  number('p50', (n) => latency(n.latency?.p50_us), { figure: 'latency', sort: (n) => n.latency?.p50_us, class: 'p50' }),
+  number('p99', (n) => latency(n.latency?.p99_us), { figure: 'latency', sort: (n) => n.latency?.p99_us }),
+  number('Errors/s', (n) => count(n.errors_rate), { figure: 'errors_rate', sort: (n) => n.errors_rate, mark: (n) => (n.errors_rate ? 'bad' : 'zero') }),
   { title: 'Errors so far', text: errorsText, mark: (n) => (errorsText(n) === '0' ? 'zero' : ''), minor: true,
     help: ERROR_CLASSES.map(([, text, what]) => `${text}: ${what}`).join('; ') },
-  number('From it', (n) => rate(n.bytes_in_rate), { sort: (n) => n.bytes_in_rate, mark: (n) => quiet(n.bytes_in_rate), minor: true }),
-  number('To it', (n) => rate(n.bytes_out_rate), { sort: (n) => n.bytes_out_rate, mark: (n) => quiet(n.bytes_out_rate), minor: true }),
+  number('From it', (n) => rate(n.bytes_in_rate), { figure: 'bytes_in_rate', sort: (n) => n.bytes_in_rate, mark: (n) => quiet(n.bytes_in_rate), minor: true }),
+  number('To it', (n) => rate(n.bytes_out_rate), { figure: 'bytes_out_rate', sort: (n) => n.bytes_out_rate, mark: (n) => quiet(n.bytes_out_rate), minor: true }),
   number('Connections', connectionsText, { minor: true,
     help: 'shared (+ for large values) / leased to single clients / limit of those' }),
-  number('Lag', lagText, { sort: (n) => n.replication_lag_bytes, minor: true, mark: (n) => (n.replication_link === 'down' ? 'bad' : ''),
-    help: 'how far behind its master' }),
-  number('Memory', null, { fill: fillMemory, sort: (n) => n.memory_used_bytes, minor: true }),
-  number('Keys', (n) => count(n.keys), { sort: (n) => n.keys, minor: true }),
+  number('Lag', lagText, { figure: 'replication_lag_bytes', sort: (n) => n.replication_lag_bytes, minor: true, mark: (n) => (n.replication_link === 'down' ? 'bad' : '') }),
+  number('Memory', null, { figure: 'memory_used_bytes', fill: fillMemory, sort: (n) => n.memory_used_bytes, minor: true }),
+  number('Keys', (n) => count(n.keys), { figure: 'keys', sort: (n) => n.keys, minor: true }),
   { title: 'Version', text: (n) => n.version || MISSING, minor: true },
 ];
 
@@ -147,7 +144,7 @@ function findTrouble() {
 
 function makeNodes() {
   nodesTable = makeTable(byId('nodes-table'), {
-    caption: 'Nodes by shard', columns: NODE_COLUMNS, keyOf: (node) => node.id, shown: NODES_SHOWN,
+    caption: 'Nodes by shard', scope: 'node', columns: NODE_COLUMNS, keyOf: (node) => node.id, shown: NODES_SHOWN,
     empty: 'No node has answered yet.',
     onRow: (line, node) => {
       setAttribute(line, 'data-state', node.state);

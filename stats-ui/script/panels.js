@@ -7,18 +7,17 @@ const time = (seconds) => clock(seconds, serverNow());
 
 const CLIENT_COLUMNS = [
   { title: 'Client', text: (c) => c.address, sort: (c) => c.address },
-  number('Unread', (c) => bytes(c.output_bytes), { sort: (c) => c.output_bytes,
-    mark: (c) => (c.output_bytes > UNREAD_MUCH ? 'bad' : quiet(c.output_bytes)),
-    help: 'replies that it has not read yet' }),
-  number('Requests/s', (c) => count(c.rate), { sort: (c) => c.rate, mark: (c) => quiet(c.rate) }),
-  number('In flight', (c) => count(c.in_flight), { sort: (c) => c.in_flight, mark: (c) => quiet(c.in_flight) }),
-  number('Waiting', (c) => count(c.waiting), { sort: (c) => c.waiting, mark: (c) => (c.waiting ? 'bad' : 'zero') }),
+  number('Unread', (c) => bytes(c.output_bytes), { figure: 'output_bytes', sort: (c) => c.output_bytes,
+    mark: (c) => (c.output_bytes > UNREAD_MUCH ? 'bad' : quiet(c.output_bytes)) }),
+  number('Requests/s', (c) => count(c.rate), { figure: 'rate', sort: (c) => c.rate, mark: (c) => quiet(c.rate) }),
+  number('In flight', (c) => count(c.in_flight), { figure: 'in_flight', sort: (c) => c.in_flight, mark: (c) => quiet(c.in_flight) }),
+  number('Waiting', (c) => count(c.waiting), { figure: 'waiting', sort: (c) => c.waiting, mark: (c) => (c.waiting ? 'bad' : 'zero') }),
   { title: 'Last', text: (c) => c.command || MISSING, class: 'key' },
   { title: 'Name', text: (c) => c.name || MISSING, sort: (c) => c.name, class: 'key' },
   { title: 'Library', text: (c) => c.library || MISSING, sort: (c) => c.library, class: 'key' },
-  number('Requests', (c) => count(c.requests), { sort: (c) => c.requests }),
-  number('Idle', (c) => duration(c.idle_s), { sort: (c) => c.idle_s, mark: (c) => quiet(c.idle_s) }),
-  number('Connected', (c) => duration(c.age_s), { sort: (c) => c.age_s }),
+  number('Requests', (c) => count(c.requests), { figure: 'requests', sort: (c) => c.requests }),
+  number('Idle', (c) => duration(c.idle_s), { figure: 'idle_s', sort: (c) => c.idle_s, mark: (c) => quiet(c.idle_s) }),
+  number('Connected', (c) => duration(c.age_s), { figure: 'age_s', sort: (c) => c.age_s }),
   { title: 'Close', fill: fillClose, class: 'close' },
 ];
 
@@ -62,21 +61,21 @@ const TABLES = [
     ],
   },
   {
-    section: 'commands', caption: 'Commands', keyOf: (c) => c.name, sortBy: 1,
+    section: 'commands', scope: 'command', caption: 'Commands', keyOf: (c) => c.name, sortBy: 1,
     empty: 'No command has come yet.', rows: (s) => s.commands.list,
     summary: (s) => (s.commands.total ? `${exactly(s.commands.total)} in use` : ''),
     columns: [
       { title: 'Command', text: (c) => c.name.replace('|', ' '), sort: (c) => c.name, class: 'key' },
-      number('Calls/s', (c) => count(c.calls_rate), { sort: (c) => c.calls_rate, mark: (c) => quiet(c.calls_rate) }),
-      number('Calls', (c) => count(c.calls), { sort: (c) => c.calls }),
-      number('p50', (c) => latency(c.latency?.p50_us), { sort: (c) => c.latency?.p50_us }),
-      number('p99', (c) => latency(c.latency?.p99_us), { sort: (c) => c.latency?.p99_us }),
-      number('p99.9', (c) => latency(c.latency?.p999_us), { sort: (c) => c.latency?.p999_us }),
-      number('Errors', (c) => count(c.errors), { sort: (c) => c.errors, mark: (c) => quiet(c.errors) }),
+      number('Calls/s', (c) => count(c.calls_rate), { figure: 'calls_rate', sort: (c) => c.calls_rate, mark: (c) => quiet(c.calls_rate) }),
+      number('Calls', (c) => count(c.calls), { figure: 'calls', sort: (c) => c.calls }),
+      number('p50', (c) => latency(c.latency?.p50_us), { figure: 'latency', sort: (c) => c.latency?.p50_us }),
+      number('p99', (c) => latency(c.latency?.p99_us), { figure: 'latency', sort: (c) => c.latency?.p99_us }),
+      number('p99.9', (c) => latency(c.latency?.p999_us), { figure: 'latency', sort: (c) => c.latency?.p999_us }),
+      number('Errors', (c) => count(c.errors), { figure: 'errors', sort: (c) => c.errors, mark: (c) => quiet(c.errors) }),
     ],
   },
   {
-    section: 'clients', caption: 'Clients with most requests or unread replies', keyOf: (c) => c.id,
+    section: 'clients', scope: 'client', caption: 'Clients with most requests or unread replies', keyOf: (c) => c.id,
     empty: 'No client is connected.', columns: CLIENT_COLUMNS,
     rows: ({ clients: { by_output: unread, by_rate: busy } }) => [...unread,
       ...busy.filter((client) => !unread.some((other) => other.id === client.id))],
@@ -129,17 +128,17 @@ const TABLES = [
     ],
   },
   {
-    section: 'workers', caption: 'Workers', keyOf: (w) => w.id, rows: (s) => s.workers, shown: 64,
+    section: 'workers', scope: 'worker', caption: 'Workers', keyOf: (w) => w.id, rows: (s) => s.workers, shown: 64,
     columns: [
       { title: 'Worker', text: (w) => String(w.id) },
-      number('Load', (w) => percent(w.load), { mark: (w) => (w.load > 0.9 ? 'bad' : ''), help: 'share of a core' }),
-      number('Clients', (w) => count(w.clients)),
-      number('Requests/s', (w) => count(w.requests_rate), { mark: (w) => quiet(w.requests_rate) }),
-      number('In flight', (w) => count(w.in_flight), { mark: (w) => quiet(w.in_flight) }),
-      number('Waiting', (w) => count(w.waiting), { mark: (w) => (w.waiting ? 'bad' : 'zero') }),
-      number('Turn p99', (w) => latency(w.turn_p99_us), { help: 'how long a turn of its loop takes' }),
-      number('To nodes', (w) => count(w.backends), { help: 'connections to nodes' }),
-      number('Buffers', (w) => bytes(w.chunks_bytes)),
+      number('Load', (w) => percent(w.load), { figure: 'load', mark: (w) => (w.load > 0.9 ? 'bad' : '') }),
+      number('Clients', (w) => count(w.clients), { figure: 'clients' }),
+      number('Requests/s', (w) => count(w.requests_rate), { figure: 'requests_rate', mark: (w) => quiet(w.requests_rate) }),
+      number('In flight', (w) => count(w.in_flight), { figure: 'in_flight', mark: (w) => quiet(w.in_flight) }),
+      number('Waiting', (w) => count(w.waiting), { figure: 'waiting', mark: (w) => (w.waiting ? 'bad' : 'zero') }),
+      number('Turn p99', (w) => latency(w.turn_p99_us), { figure: 'turn_p99_us' }),
+      number('To nodes', (w) => count(w.backends), { figure: 'backends' }),
+      number('Buffers', (w) => bytes(w.chunks_bytes), { figure: 'chunks_bytes' }),
     ],
   },
 ];
@@ -162,6 +161,14 @@ function makePanels() {
       { title: 'From', text: (c) => c.source, sort: (c) => c.source, mark: (c) => (c.source === 'default' ? 'zero' : '') },
       { title: 'Change', text: (c) => (c.runtime ? 'at run time' : 'with a restart') },
       { title: 'Section', text: (c) => c.section, sort: (c) => c.section },
+    ],
+  });
+  panels.counters = makeTable(byId('counters-table'), {
+    caption: 'Counters since the start', keyOf: ([name]) => name, shown: 500,
+    columns: [
+      { title: 'Name', text: ([name]) => name, class: 'key' },
+      number('Value', ([, value]) => exactly(value), { mark: ([, value]) => quiet(value) }),
+      { title: 'What', text: ([name]) => help('total', name) || '', class: 'wrap' },
     ],
   });
 }
@@ -234,5 +241,8 @@ function drawPanels() {
   drawFacts();
   panels.config.update(model.config);
   const changed = model.config.filter((one) => one.source !== 'default').length;
+  const totals = Object.entries(snapshot.totals);
+  panels.counters.update(totals);
+  setText(byId('counters-summary'), plural(totals.length, 'figure'));
   setText(byId('config-summary'), `${plural(changed, 'directive')} of ${model.config.length} set`);
 }

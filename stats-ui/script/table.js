@@ -1,9 +1,10 @@
 // table: tables whose rows change every second. Columns can be sorted; while somebody points at
 // the rows or has the focus in them, none changes its place.
 
-// columns: {title, text(row)} and, if wanted, number: true, sort(row), help, mark(row): a class for
-// the cell, fill(cell, row) instead of text, minor: true (left out where there is little room).
-function makeTable(place, { caption, columns, keyOf, shown = 10, empty, sortBy, onRow }) {
+// columns: {title, text(row)} and, if wanted, number: true, sort(row), mark(row): a class for the
+// cell, fill(cell, row) instead of text, minor: true (left out where there is little room), and for
+// the tooltip help, or figure: a name in slotway's own table of figures, of the table's scope.
+function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, sortBy, onRow }) {
   const body = element('tbody');
   const headers = columns.map((column, index) => header(column, index));
   const table = element('table', {}, element('caption', { class: 'unseen' }, caption),
@@ -19,7 +20,7 @@ function makeTable(place, { caption, columns, keyOf, shown = 10, empty, sortBy, 
   const state = { rows: [], sort: sortBy ?? null, down: true, all: false };
 
   function header(column, index) {
-    const attributes = { scope: 'col', title: column.help, class: cellClass(column) };
+    const attributes = { scope: 'col', class: cellClass(column) };
     if (!column.sort) return element('th', attributes, column.title);
     return element('th', attributes, element('button', { type: 'button', onclick: () => {
       nextOrder(index);
@@ -71,8 +72,12 @@ function makeTable(place, { caption, columns, keyOf, shown = 10, empty, sortBy, 
 
   function draw(anyway) {
     const rows = ordered(anyway);
-    headers.forEach((cell, index) => setAttribute(cell, 'aria-sort',
-      state.sort === index ? (state.down ? 'descending' : 'ascending') : null));
+    headers.forEach((cell, index) => {
+      const { figure, help: sentence } = columns[index];
+      setAttribute(cell, 'title', sentence || (figure && help(scope, figure)));
+      setAttribute(cell, 'aria-sort',
+        state.sort === index ? (state.down ? 'descending' : 'ascending') : null);
+    });
     updateChildren(body, state.all ? rows : rows.slice(0, shown), keyOf, makeRow, updateRow);
     show(region, rows.length > 0);
     show(nothing, rows.length === 0);

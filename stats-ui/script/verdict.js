@@ -26,7 +26,18 @@ function drawVerdict() {
   setAttribute(byId('findings'), 'data-more', left > 0 ? `and ${plural(left, 'more finding')}` : null);
   document.title = `${TITLE_MARK[verdict.severity]} ${verdict.text} – slotway`;
   setAttribute(byId('icon'), 'href', `/icon-${verdict.severity}.svg`);
+  drawBrief(verdict);
   announce(verdict);
+}
+
+// In the header, which stays when the verdict has been scrolled away.
+function drawBrief({ severity, findings }) {
+  const counts = ['critical', 'warning'].map((each) =>
+    [findings.filter((finding) => finding.severity === each).length, each]).filter(([n]) => n);
+  const brief = byId('brief');
+  show(brief, true);
+  setAttribute(brief, 'data-severity', severity);
+  setText(brief, `${TITLE_MARK[severity]} ${counts.map(([n, each]) => `${n} ${each}`).join(', ') || 'all is well'}`);
 }
 
 // Screen readers hear a verdict when other findings make it up, not when a number in it changes.
