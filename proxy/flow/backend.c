@@ -89,13 +89,19 @@ static struct request *backend_pop(struct backend *b)
     return r;
 }
 
+/* Does r belong to the handshake? */
+static bool backend_is_greeting(const struct request *r)
+{
+    return (r->flags & (REQUEST_INTERNAL | REQUEST_OWN)) == REQUEST_INTERNAL;
+}
+
 /* A command of the handshake: its reply must not be an error. It goes before the requests that are
  * on the FIFO already and whose bytes wait in `early`. */
 static void backend_greet(struct backend *b, const char *data, size_t len)
 {
     struct request *r = request_new(b->worker, NULL, NULL);
     struct request **at = &b->head;
-    while (*at && ((*at)->flags & REQUEST_INTERNAL))
+    while (*at && backend_is_greeting(*at))
         at = &(*at)->backend_next;
     r->flags = REQUEST_INTERNAL;
     r->len = len;
@@ -148,7 +154,7 @@ static void backend_on_connected(struct stream *s)
         backend_greet(b, BACKEND_READONLY, sizeof BACKEND_READONLY - 1);
     if (b->kind == POOL_LEASE)
         backend_greet(b, BACKEND_CLIENT_ID, sizeof BACKEND_CLIENT_ID - 1);
-    if (b->head && (b->head->flags & REQUEST_INTERNAL))
+    if (b->head && backend_is_greeting(b->head))
         b->state = BACKEND_HANDSHAKE;
     else
         backend_set_ready(b);
@@ -363,7 +369,7 @@ void backend_send_parked(struct backend *b, struct request *r, struct bufq *pref
 void backend_command(struct backend *b, const char *data, size_t len)
 {
     struct request *r = request_new(b->worker, NULL, NULL);
-    r->flags = REQUEST_INTERNAL;
+    r->flags = REQUEST_INTERNAL | REQUEST_OWN;
     backend_send(b, r, NULL, (char *)(uintptr_t)data, len);
 }
 
@@ -408,7 +414,7 @@ static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
     backend_pop(b);
     stream_ack(&b->stream, r->len);
     request_free(b->worker, r);
-    if (b->state != BACKEND_READY && (!b->head || !(b->head->flags & REQUEST_INTERNAL)))
+    if (b->state != BACKEND_READY && (!b->head || !backend_is_greeting(b->head)))
         backend_set_ready(b);
     return true;
 }
@@ -549,7 +555,7 @@ static ssize_t backend_process(struct backend *b, struct chunk *chunk, char *dat
 {
     size_t pos = 0;
     while (pos < len) {
-        if (data[pos] == '>' && !b->midway) {
+        if ((data[pos] == '>' || (b->unasked && !b->head)) && !b->midway) {
             ssize_t used = backend_on_push(b, chunk, data + pos, len - pos);
             if (used <= 0)
                 return used < 0 ? -1 : (ssize_t)pos;

@@ -58,6 +58,8 @@ struct backend {
     struct client *owner;                    /* who it is bound to, NULL: nobody */
     /* RESP3: an out-of-band message came; NULL: none is expected, and the connection is closed */
     void (*on_push)(struct backend *b, struct chunk *chunk, char *data, size_t len);
+    bool unasked; /* what comes while nothing is awaited goes to on_push too (MONITOR) */
+    bool listens; /* it is there for what comes by itself: never picked, never idle */
     uint64_t
         node_client_id;  /* what the node's CLIENT UNBLOCK knows this connection by; 0: not yet */
     uint64_t idle_since; /* µs */
@@ -82,8 +84,8 @@ void backend_fail(struct backend *b, const char *why);
 void backend_close(struct backend *b);
 /* Close it. Its requests are those of a client that is gone or gives them up: they are freed. */
 void backend_abandon(struct backend *b);
-/* A command of slotway's own on a ready connection; its reply is swallowed, and if it is an error
- * the connection is closed. */
+/* A command of slotway's own, behind what was sent before and behind the handshake; its reply is
+ * swallowed, and if it is an error the connection is closed. */
 void backend_command(struct backend *b, const char *data, size_t len);
 /* Close it. Its requests go to the router as if they had not been sent: for those that can be given
  * to another connection whatever has become of them on this one. */

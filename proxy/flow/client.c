@@ -256,7 +256,7 @@ static void client_release_pushes(struct client *c)
 void client_send_push(struct client *c, struct chunk *chunk, char *data, size_t len)
 {
     struct chunk_pool *chunks = &c->worker->chunks;
-    if (c->flags & (CLIENT_GONE | CLIENT_REPLY_OFF))
+    if (c->flags & CLIENT_GONE)
         return;
     if (client_is_midway(c) || (c->flags & CLIENT_PUSHES_HELD)) {
         struct bufq *q = &session_of(c)->pushes;

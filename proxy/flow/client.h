@@ -94,8 +94,8 @@ void client_reply_errorf(struct client *c, const char *format, ...)
 struct request *client_reply_later(struct client *c, const struct command *cmd);
 
 /* An out-of-band message (a push of RESP3, a message of a subscription): sent now, or as soon as
- * the reply that is being sent in parts is out. chunk: what data lies in, NULL: nowhere that can be
- * referenced. */
+ * the reply that is being sent in parts is out, whatever CLIENT REPLY says. chunk: what data lies
+ * in, NULL: nowhere that can be referenced. */
 void client_send_push(struct client *c, struct chunk *chunk, char *data, size_t len);
 
 /* --- called by backends, fan-outs and the router --- */

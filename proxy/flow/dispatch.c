@@ -7,6 +7,7 @@
 #include "flow/blocking.h"
 #include "flow/fanout.h"
 #include "flow/local.h"
+#include "flow/monitor.h"
 #include "flow/route.h"
 #include "flow/script.h"
 #include "flow/session.h"
@@ -311,8 +312,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
     bool unknown_sub = false;
     const struct command *cmd = dispatch_lookup(w, data, len, args, &unknown_sub);
     bool alone = false;
-    if ((w->careful || len >= REQUEST_BULK_MIN || (cmd && (cmd->flags & COMMAND_ALONE))) &&
-        dispatch_must_wait(c, cmd, data, len, args, &alone))
+    bool careful = w->careful || len >= REQUEST_BULK_MIN || (cmd && (cmd->flags & COMMAND_ALONE));
+    if (careful && dispatch_must_wait(c, cmd, data, len, args, &alone))
         return false;
     counters_add(&w->counters, COUNTER_commands, 1);
     c->commands++;
@@ -321,6 +322,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
     if (dispatch_check(c, cmd, unknown_sub, data, args)) {
         c->last_command = cmd;
         watch_call(w->watch, cmd);
+        if (careful && monitor_is_on(w))
+            monitor_feed(c, cmd, data, args);
         if (!(c->flags & CLIENT_STATEFUL) || !session_on_command(c, cmd, chunk, data, len, args))
             dispatch_run(c, cmd, chunk, data, len, args);
         if (__builtin_expect(w->slow_after == 0, 0))

@@ -58,6 +58,7 @@ static void lease_unbind(struct backend *b)
 {
     struct client *c = b->owner;
     b->on_push = NULL;
+    b->unasked = b->listens = false;
     if (!c)
         return;
     struct backend **at = &c->session->leases;
@@ -167,7 +168,7 @@ struct backend *lease_of(const struct client *c, uint16_t node)
     if (!c->session)
         return NULL;
     for (struct backend *b = c->session->leases; b; b = b->next_owned)
-        if (b->pool->node == node)
+        if (b->pool->node == node && !b->listens)
             return b;
     return NULL;
 }
@@ -208,7 +209,7 @@ void lease_return(struct backend *b)
 
 void lease_on_replies(struct backend *b)
 {
-    if (!b->owner && !b->head && !b->idle_since && b->state == BACKEND_READY)
+    if (!b->owner && !b->listens && !b->head && !b->idle_since && b->state == BACKEND_READY)
         lease_return(b);
 }
 

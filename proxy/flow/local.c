@@ -21,6 +21,7 @@ static const local_handler local_handlers[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_CLIENT] = local_client,
     [COMMAND_LOCAL_SLOWLOG] = local_slowlog,
     [COMMAND_LOCAL_LOLWUT] = local_lolwut,
+    [COMMAND_LOCAL_MONITOR] = local_monitor,
     [COMMAND_LOCAL_CLUSTER] = local_cluster,
     [COMMAND_LOCAL_PROXY] = local_proxy,
     [COMMAND_LOCAL_ACL_WHOAMI] = local_acl_whoami,

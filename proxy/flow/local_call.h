@@ -118,6 +118,7 @@ void local_readonly(const struct local_call *call);
 void local_readwrite(const struct local_call *call);
 void local_asking(const struct local_call *call);
 void local_lolwut(const struct local_call *call);
+void local_monitor(const struct local_call *call);
 void local_acl_whoami(const struct local_call *call);
 void local_client(const struct local_call *call);
 void local_slowlog(const struct local_call *call);

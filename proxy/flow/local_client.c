@@ -78,9 +78,13 @@ static void client_setinfo(const struct local_call *call)
 
 /* --- LIST and INFO --- */
 
-static void client_print_flags(const struct client *c, char out[8])
+#define CLIENT_FLAGS_LEN 20
+
+static void client_print_flags(const struct client *c, char out[CLIENT_FLAGS_LEN])
 {
     char *p = out;
+    if (c->flags & CLIENT_MONITOR)
+        *p++ = 'O';
     if (client_is_blocked(c))
         *p++ = 'b';
     if (c->flags & CLIENT_READONLY)
@@ -109,7 +113,8 @@ static void client_print(const struct client *c, size_t executing, struct gather
 {
     const struct session none = {0};
     const struct session *session = c->session ? c->session : &none;
-    char peer[LOCAL_ADDRESS_LEN], own[LOCAL_ADDRESS_LEN], flags[8];
+    char peer[LOCAL_ADDRESS_LEN], own[LOCAL_ADDRESS_LEN];
+    char flags[CLIENT_FLAGS_LEN];
     int64_t now = (int64_t)(c->worker->now / 1000000);
     size_t queued = c->in_end - c->in_begin + executing;
     size_t allocated = c->in ? c->in->cap : 0;

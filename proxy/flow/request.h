@@ -46,6 +46,7 @@ struct worker;
                 */
 #define REQUEST_SAMPLED  (1u << 21) /* its key and size are noted when its reply comes */
 #define REQUEST_BLOCKING (1u << 20) /* the node may take its time with the reply */
+#define REQUEST_OWN      (1u << 21) /* internal, but not of the handshake: backend_command */
 
 /* Why a request waits: chooses the limit of its wait and the error at its end. */
 enum request_cause {

@@ -22,6 +22,7 @@
 #include "flow/client.h"
 #include "flow/fanout.h"
 #include "flow/lease.h"
+#include "flow/monitor.h"
 #include "flow/order.h"
 #include "flow/pool.h"
 #include "flow/script.h"
@@ -709,6 +710,8 @@ void route_set_topology(struct worker *w, struct topology *t)
     topology_unref(w->topology);
     w->topology = t;
     pool_update(w, t);
+    if (monitor_is_on(w))
+        monitor_follow(w);
     if (changed)
         route_raise_barriers(w);
     w->drive_wanted = true;

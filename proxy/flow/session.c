@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "flow/backend.h"
 #include "flow/lease.h"
+#include "flow/monitor.h"
 #include "flow/worker.h"
 #include <stdlib.h>
 
@@ -19,6 +20,7 @@ void session_free(struct client *c)
     struct session *s = c->session;
     if (!s)
         return;
+    monitor_end(c);
     lease_close_all(c);
     bufq_clear(&c->worker->chunks, &s->pushes);
     free(s->name);
@@ -34,6 +36,7 @@ void session_reset(struct client *c)
     c->flags &= ~(uint32_t)CLIENT_RESP3;
     if (!s)
         return;
+    monitor_end(c);
     s->holds = 0;
     lease_close_all(c);
     free(s->name);
@@ -43,8 +46,8 @@ void session_reset(struct client *c)
 bool session_on_command(struct client *c, const struct command *cmd, struct chunk *chunk,
                         char *data, size_t len, const struct resp_args *args)
 {
-    (void)c;
-    (void)cmd;
+    if ((c->flags & CLIENT_MONITOR) && monitor_on_command(c, cmd))
+        return true;
     (void)chunk;
     (void)data;
     (void)len;

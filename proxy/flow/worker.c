@@ -8,6 +8,7 @@
 #include "flow/backend.h"
 #include "flow/blocking.h"
 #include "flow/client.h"
+#include "flow/monitor.h"
 #include "flow/pool.h"
 #include "flow/route.h"
 #include "flow/slowlog.h"
@@ -36,7 +37,7 @@ static uint64_t worker_clock(void)
 
 static bool worker_is_careful(const struct worker *w)
 {
-    return w->unsettled_until >= w->seconds ||
+    return w->unsettled_until >= w->seconds || monitor_is_on(w) ||
            atomic_load_explicit(&w->process->pause_until, memory_order_relaxed) > w->now;
 }
 
@@ -88,6 +89,7 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
         route_drive(w);
     for (int round = 0; round < WORKER_ROUNDS && (w->pumpable || w->dirty); round++) {
         worker_pump(w);
+        monitor_flush(w);
         worker_flush(w);
     }
     if (w->pumpable || w->dirty || (w->drive_wanted && w->parked)) {
@@ -138,6 +140,8 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
     atomic_store_explicit(&w->heartbeat, w->now, memory_order_relaxed);
     w->slow_budget = WORKER_SLOW_BUDGET;
     pool_check(w);
+    if (monitor_is_on(w))
+        monitor_follow(w);
     for (struct client *c = w->clients; c; c = next) {
         next = c->next;
         if (client_is_blocked(c))
@@ -342,6 +346,7 @@ struct worker *worker_new(struct process *process, uint32_t id, const struct con
     w->slot_child = memory_zalloc(SLOT_COUNT * sizeof *w->slot_child);
     w->slowlog = slowlog_new();
     w->watch = watch_new();
+    w->monitor = monitor_new();
     w->slow_budget = WORKER_SLOW_BUDGET;
     worker_set_config(w, config_ref(config));
     worker_set_commands(w, commands);
@@ -399,6 +404,7 @@ void worker_free(struct worker *w)
     topology_unref(w->topology);
     config_unref(w->config);
     slowlog_free(w->slowlog);
+    monitor_free(w->monitor);
     chunk_unref(&w->chunks, w->read_chunk);
     resp_args_free(&w->args);
     command_keys_free(&w->keys);

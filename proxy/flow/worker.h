@@ -25,6 +25,7 @@ struct pool;
 struct discovery;
 struct slowlog;
 struct watch;
+struct monitor;
 struct process;
 
 /* Replicas of each slot's master, by stable node index: a list that ends with NODE_NONE. */
@@ -40,8 +41,8 @@ struct worker {
     /* read and written with every request */
     uint64_t now;    /* µs, CLOCK_MONOTONIC, read once a turn */
     int64_t seconds; /* the same in whole seconds */
-    bool careful; /* CLIENT PAUSE or a migrating slot: each request is looked at before it is issued
-                   */
+    bool careful; /* CLIENT PAUSE, MONITOR or a migrating slot: each request is looked at before it
+                     is issued */
     uint32_t max_pipeline; /* config->max_pipeline */
     uint64_t window;       /* config->client_output_window */
     struct ev_loop *loop;
@@ -101,7 +102,8 @@ struct worker {
     bool stopping;
 
     struct slowlog *slowlog;
-    struct watch *watch;   /* figures beside the counters */
+    struct watch *watch; /* figures beside the counters */
+    struct monitor *monitor;
     uint32_t slot_stamp;   /* fan-out: marks the entries of slot_child that are of this request */
     uint32_t *slot_stamps; /* by slot */
     uint32_t *slot_child;  /* by slot */
@@ -125,6 +127,7 @@ struct process {
     _Atomic uint64_t next_client_id;
     _Atomic uint64_t pause_until; /* µs, CLOCK_MONOTONIC; CLIENT PAUSE */
     _Atomic bool pause_all;       /* all commands, not only writes */
+    _Atomic uint32_t monitors;    /* clients that watch by MONITOR */
     _Atomic uint64_t rejected;    /* clients refused because of maxclients or protected mode */
     uint32_t max_sockets;         /* clients and leases that the limit on open files allows */
     _Atomic uint32_t leases;      /* connections to nodes that are not shared: lease.h */

@@ -70,10 +70,11 @@ static uint32_t flags_of(const redisReply *flags)
         const char *name;
         uint32_t bit;
     } known[] = {
-        {"write", COMMAND_WRITE},       {"readonly", COMMAND_READONLY},
-        {"blocking", COMMAND_BLOCKING}, {"no_auth", COMMAND_NOAUTH},
-        {"pubsub", COMMAND_PUBSUB},     {"movablekeys", COMMAND_MOVABLE},
-        {"noscript", COMMAND_NOSCRIPT}, {"admin", COMMAND_ADMINISTRATIVE},
+        {"write", COMMAND_WRITE},          {"readonly", COMMAND_READONLY},
+        {"blocking", COMMAND_BLOCKING},    {"no_auth", COMMAND_NOAUTH},
+        {"pubsub", COMMAND_PUBSUB},        {"movablekeys", COMMAND_MOVABLE},
+        {"noscript", COMMAND_NOSCRIPT},    {"skip_monitor", COMMAND_SKIP_MONITOR},
+        {"admin", COMMAND_ADMINISTRATIVE},
     };
     uint32_t bits = 0;
 

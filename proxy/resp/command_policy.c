@@ -104,7 +104,7 @@ static const struct policy policies[] = {
     IS("module", ADMIN),
     IS("module|help", ANY),
     IS("module|list", ANY),
-    IS("monitor", LATER),
+    ALONE("monitor", MONITOR),
     SPLIT("mset", FIRST),
     IS("multi", LATER),
     IS("object|help", ANY),

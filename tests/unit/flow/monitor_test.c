@@ -1,0 +1,131 @@
+/* monitor_test: what MONITOR shows and to whom, and the connections on which scripts are heard. */
+#include "support/flow.h"
+#include "support/unit.h"
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct flow *f;
+static int c, m;
+
+static void begin(void)
+{
+    f = flow_start(NULL);
+    c = flow_client(f);
+    m = flow_client(f);
+}
+
+static void end(void)
+{
+    close(c);
+    close(m);
+    flow_stop(f);
+}
+
+/* The nodes answer the handshake of the connections on which scripts are heard. */
+static void watch(void)
+{
+    flow_send(f, m, "MONITOR");
+    flow_expect(f, m, "+OK\r\n");
+    for (int node = NODE_A; node <= NODE_C; node++) {
+        flow_node_serves(f, node, "CLIENT ID", ":5\r\n");
+        flow_node_serves(f, node, "MONITOR", "+OK\r\n");
+    }
+}
+
+/* The monitor's next bytes end with this. */
+static void expect_line(const char *want)
+{
+    char line[1000];
+    flow_settle(f);
+    ssize_t n = recv(m, line, sizeof line - 1, 0);
+    ck_assert_int_gt(n, 0);
+    line[n] = '\0';
+    size_t len = strlen(want);
+    ck_assert_msg((size_t)n >= len && strcmp(line + n - len, want) == 0, "%s", line);
+}
+
+START_TEST(arguments_are_quoted_and_passwords_hidden)
+{
+    static const char odd[] = "*2\r\n$4\r\nECHO\r\n$5\r\n\"\\\n\x01\xff\r\n";
+    watch();
+    flow_send_raw(f, c, odd, sizeof odd - 1);
+    expect_line("] \"ECHO\" \"\\\"\\\\\\n\\x01\\xff\"\r\n");
+    flow_send(f, c, "AUTH user word");
+    expect_line("] \"AUTH\" \"(redacted)\" \"(redacted)\"\r\n");
+    flow_send(f, c, "HELLO 2 AUTH user word");
+    expect_line("] \"HELLO\" \"2\" \"AUTH\" \"(redacted)\" \"(redacted)\"\r\n");
+    flow_send(f, c, "CLIENT ID", "CONFIG GET x", "PROXY VERSION", "NOSUCH", "GET");
+    expect_line("] \"CLIENT\" \"ID\"\r\n");
+}
+END_TEST
+
+START_TEST(scripts_are_heard_on_each_master_and_nothing_else_of_theirs)
+{
+    watch();
+    flow_answer(f, NODE_C, "+1.000000 [0 1.2.3.4:5] \"GET\" \"x\"\r\n");
+    flow_answer(f, NODE_C, "+1.000000 [0 lua] \"GET\" \"x\"\r\n");
+    flow_expect(f, m, "+1.000000 [0 lua] \"GET\" \"x\"\r\n");
+    flow_node_cuts(f, NODE_C);
+    flow_publish(f);
+    flow_node_serves(f, NODE_C, "CLIENT ID", ":6\r\n");
+    flow_node_gets(f, NODE_C, "MONITOR");
+}
+END_TEST
+
+static bool one_is_lost(void *arg)
+{
+    (void)arg;
+    return flow_count(f, COUNTER_backends_failed) == 1;
+}
+
+START_TEST(what_is_no_line_closes_the_connection)
+{
+    watch();
+    flow_answer(f, NODE_C, ":5\r\n");
+    flow_until(f, one_is_lost, NULL, "the connection is closed");
+    flow_expect_nothing(f, m);
+}
+END_TEST
+
+static bool no_links(void *arg)
+{
+    (void)arg;
+    return flow_node_links(f, NODE_A) + flow_node_links(f, NODE_B) + flow_node_links(f, NODE_C) ==
+           0;
+}
+
+static void expect_no_links(void)
+{
+    flow_until(f, no_links, NULL, "nobody listens");
+}
+
+START_TEST(nobody_listens_when_nobody_watches)
+{
+    watch();
+    flow_send(f, m, "RESET");
+    flow_expect(f, m, "+RESET\r\n");
+    expect_no_links();
+    flow_send(f, c, "PING");
+    flow_expect_nothing(f, m);
+    watch();
+    close(m);
+    expect_no_links();
+    m = flow_client(f);
+}
+END_TEST
+
+static Suite *monitor_suite(void)
+{
+    Suite *suite = suite_create("monitor");
+    TCase *t = tcase_create("monitor");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_test(t, arguments_are_quoted_and_passwords_hidden);
+    tcase_add_test(t, scripts_are_heard_on_each_master_and_nothing_else_of_theirs);
+    tcase_add_test(t, what_is_no_line_closes_the_connection);
+    tcase_add_test(t, nobody_listens_when_nobody_watches);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(monitor_suite)
