@@ -63,6 +63,7 @@ struct backend {
     uint64_t
         node_client_id;  /* what the node's CLIENT UNBLOCK knows this connection by; 0: not yet */
     uint64_t idle_since; /* µs */
+    bool unclean;        /* its next holder could notice something of this one's: not used again */
     bool ready;          /* its handshake is over, also when it is dead by now */
 };
 

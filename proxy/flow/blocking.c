@@ -267,6 +267,9 @@ static bool blocking_tell_node(struct backend *b, enum blocking_over over)
     struct backend *shared = pool_get(b->pool, POOL_MASTER, 0, w->config->connections_per_node);
     if (!shared)
         return false;
+    /* If the node's answer to the wait has left already, this would end the wait of the lease's
+     * next holder. */
+    b->unclean = true;
     /* A request without client: whoever holds it drops it with its reply. */
     struct request *r = request_new(w, NULL, NULL);
     r->flags = REQUEST_READONLY;

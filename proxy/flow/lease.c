@@ -198,7 +198,7 @@ struct backend *lease_pick(struct worker *w, struct request *r, uint16_t node)
 void lease_return(struct backend *b)
 {
     lease_unbind(b);
-    if (b->pool->gone || (b->pool->flags & POOL_UNFIT) || !b->pool->has_slots) {
+    if (b->unclean || b->pool->gone || (b->pool->flags & POOL_UNFIT) || !b->pool->has_slots) {
         backend_close(b);
         return;
     }
