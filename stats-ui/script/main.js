@@ -1,47 +1,5 @@
 // main: puts the page together and draws it, once for whatever came since the last frame.
 
-const THEMES = ['auto', 'light', 'dark'];
-const THEME_KEY = 'slotway-theme';
-
-function storedTheme() {
-  try {
-    return localStorage.getItem(THEME_KEY);
-  } catch {
-    return null; // storage is forbidden: then it lasts as long as the page
-  }
-}
-
-function setTheme(theme) {
-  setAttribute(document.documentElement, 'data-theme', theme === 'auto' ? null : theme);
-  setText(byId('theme'), `◐ ${theme}`);
-  setAttribute(byId('theme'), 'aria-label', `Theme: ${theme}`);
-  try {
-    localStorage.setItem(THEME_KEY, theme);
-  } catch {
-    // as above
-  }
-  relook();
-}
-
-function relook() {
-  if (!model.snapshot) return;
-  relookCards();
-  drawBand();
-}
-
-function makeTheme() {
-  let theme = THEMES.includes(storedTheme()) ? storedTheme() : 'auto';
-  setTheme(theme);
-  show(byId('theme'), true);
-  show(byId('link'), true);
-  show(byId('parts'), true);
-  byId('theme').addEventListener('click', () => {
-    theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-    setTheme(theme);
-  });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', relook);
-}
-
 const LINK_TEXT = { connecting: 'connecting', live: 'live', gone: 'no connection' };
 
 function drawLink() {
@@ -83,8 +41,16 @@ function draw() {
 
 let scheduled = false;
 
+function relook() {
+  if (!model.snapshot) return;
+  relookCards();
+  drawBand();
+}
+
 function main() {
-  makeTheme();
+  makeTheme(relook);
+  show(byId('link'), true);
+  show(byId('parts'), true);
   makeCards();
   makeRibbon();
   makeNodes();
@@ -99,4 +65,4 @@ function main() {
   });
 }
 
-main();
+document.addEventListener('DOMContentLoaded', main);
