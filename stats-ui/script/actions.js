@@ -48,8 +48,13 @@ function makeActions() {
   byId('action-refresh').addEventListener('click', () => act('refresh'));
   byId('action-resume').addEventListener('click', () => act('resume'));
   byId('action-drain').addEventListener('click', async () => {
-    if (await ask('Accept no more clients, and close those that there are as they become idle?',
-      'Drain')) act('drain');
+    if (
+      await ask(
+        'Accept no more clients, and close those that there are as they become idle?',
+        'Drain',
+      )
+    )
+      act('drain');
   });
 }
 

@@ -15,28 +15,52 @@ const latencySeries = (where) => [
 
 const CARDS = [
   {
-    title: 'Requests', unit: '/s', text: count, area: true, least: 10,
+    title: 'Requests',
+    unit: '/s',
+    text: count,
+    area: true,
+    least: 10,
     series: [{ name: 'requests_rate', title: 'requests per second', color: '--line-1' }],
     also: (now) => `${bytes(now.bytes_in_rate)}/s in, ${bytes(now.bytes_out_rate)}/s out`,
   },
   {
-    title: 'Latency inside slotway', text: latency, log: true, series: latencySeries('inside'),
+    title: 'Latency inside slotway',
+    text: latency,
+    log: true,
+    series: latencySeries('inside'),
     also: (now) => (now.waiting ? 'waiting for a failover included' : ''),
   },
-  { title: 'Latency at the nodes', text: latency, log: true, series: latencySeries('node'),
-    also: (now) => `${count(now.in_flight)} in flight` },
   {
-    title: 'Errors', unit: '/s', text: count, area: true, least: 1, bad: true,
+    title: 'Latency at the nodes',
+    text: latency,
+    log: true,
+    series: latencySeries('node'),
+    also: (now) => `${count(now.in_flight)} in flight`,
+  },
+  {
+    title: 'Errors',
+    unit: '/s',
+    text: count,
+    area: true,
+    least: 1,
+    bad: true,
     series: [{ name: 'errors_rate', title: 'errors per second', color: '--line-bad' }],
     also: (now) => (now.redirects_rate ? `${count(now.redirects_rate)}/s redirects absorbed` : ''),
   },
   {
-    title: 'Clients', text: count, area: true, least: 5,
+    title: 'Clients',
+    text: count,
+    area: true,
+    least: 5,
     series: [{ name: 'clients', title: 'clients', color: '--line-1' }],
     also: () => `of ${exactly(model.snapshot.proxy.clients_limit)} allowed`,
   },
   {
-    title: 'Waiting requests', text: count, area: true, least: 5, bad: true,
+    title: 'Waiting requests',
+    text: count,
+    area: true,
+    least: 5,
+    bad: true,
     series: [{ name: 'waiting', title: 'waiting requests', color: '--line-bad' }],
     also: (now) => (now.waiting ? `the oldest for ${latency(now.waiting_oldest_ms * 1000)}` : ''),
   },
@@ -48,15 +72,24 @@ function makeCards() {
   // Its legend needs styles that the page's security policy forbids, and we have a better place.
   Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend);
   for (const span of SPANS) {
-    byId('spans').append(element('button', { type: 'button', 'aria-pressed': String(span === charts.span),
-      onclick: (event) => {
-        charts.span = span;
-        for (const button of byId('spans').children) {
-          setAttribute(button, 'aria-pressed', String(button === event.currentTarget));
-        }
-        point(null);
-        drawCards();
-      } }, span.name));
+    byId('spans').append(
+      element(
+        'button',
+        {
+          type: 'button',
+          'aria-pressed': String(span === charts.span),
+          onclick: (event) => {
+            charts.span = span;
+            for (const button of byId('spans').children) {
+              setAttribute(button, 'aria-pressed', String(button === event.currentTarget));
+            }
+            pointAt(null);
+            drawCards();
+          },
+        },
+        span.name,
+      ),
+    );
   }
   charts.cards = CARDS.map(makeCard);
 }
@@ -64,14 +97,35 @@ function makeCards() {
 function makeCard(card) {
   const values = card.series.map(() => element('span', { class: 'value' }));
   const figures = element('p', { class: card.series.length > 1 ? 'figures several' : 'figures' });
-  card.series.forEach((series, index) => figures.append(element('span', { class: 'figure' },
-    card.series.length > 1 && element('span', { class: `key series-${index}` }, series.title),
-    values[index], card.unit && element('span', { class: 'unit' }, card.unit))));
+  card.series.forEach((series, index) =>
+    figures.append(
+      element(
+        'span',
+        { class: 'figure' },
+        card.series.length > 1 && element('span', { class: `key series-${index}` }, series.title),
+        values[index],
+        card.unit && element('span', { class: 'unit' }, card.unit),
+      ),
+    ),
+  );
   const also = element('p', { class: 'also' });
-  const chart = element('div', { class: 'chart', tabindex: 0, role: 'slider', 'aria-valuemin': 0,
-    'aria-label': `${card.title}, history`, onkeydown: (event) => step(event, made) });
+  const chart = element('div', {
+    class: 'chart',
+    tabindex: 0,
+    role: 'slider',
+    'aria-valuemin': 0,
+    'aria-label': `${card.title}, history`,
+    onkeydown: (event) => stepThrough(event, made),
+  });
   const made = { card, values, also, chart, graph: null };
-  made.article = element('article', { class: card.series.length > 1 ? 'broad' : null }, element('h3', {}, card.title), figures, also, chart);
+  made.article = element(
+    'article',
+    { class: card.series.length > 1 ? 'broad' : null },
+    element('h3', {}, card.title),
+    figures,
+    also,
+    chart,
+  );
   byId('cards').append(made.article);
   return made;
 }
@@ -126,7 +180,7 @@ function timeTicks(low, high) {
   for (let at = midnight + Math.ceil((low - midnight) / every) * every; at <= high; at += every) {
     const date = new Date(at);
     const text = `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
-    const labelled = at - low > room && high - at > room && (at - midnight) / every % 2 === 0;
+    const labelled = at - low > room && high - at > room && ((at - midnight) / every) % 2 === 0;
     ticks.push({ v: at, label: labelled ? text : '' });
   }
   return ticks;
@@ -178,13 +232,17 @@ function makeGraph(made, options) {
     highlightCircleSize: 3,
     interactionModel: {},
     underlayCallback: drawEventLines,
-    highlightCallback: (event, x) => point(x),
-    unhighlightCallback: () => point(null),
+    highlightCallback: (event, x) => pointAt(x),
+    unhighlightCallback: () => pointAt(null),
   });
 }
 
 function look(card) {
-  return { colors: colorsOf(card), axisLineColor: colorOf('--rule'), gridLineColor: colorOf('--grid') };
+  return {
+    colors: colorsOf(card),
+    axisLineColor: colorOf('--rule'),
+    gridLineColor: colorOf('--grid'),
+  };
 }
 
 function drawCards() {
@@ -197,8 +255,10 @@ function drawCards() {
   const window = [(end - seconds) * 1000, end * 1000];
   for (const made of charts.cards) {
     const columns = made.card.series.map((series) => history.series[series.name] || []);
-    const rows = charts.times.map((time, i) => [time, ...columns.map((values) =>
-      (made.card.log && !(values[i] > 0) ? null : values[i] ?? null))]);
+    const rows = charts.times.map((time, i) => [
+      time,
+      ...columns.map((values) => (made.card.log && !(values[i] > 0) ? null : (values[i] ?? null))),
+    ]);
     const options = optionsOf(made, rows, window);
     if (made.graph) made.graph.updateOptions(options);
     else if (length) made.graph = makeGraph(made, options);
@@ -216,11 +276,16 @@ function drawFigures() {
   const history = model.history[charts.span.history];
   const past = index >= 0;
   const figures = past
-    ? Object.fromEntries(Object.entries(history.series).map(([name, values]) => [name, values[index]]))
+    ? Object.fromEntries(
+        Object.entries(history.series).map(([name, values]) => [name, values[index]]),
+      )
     : model.snapshot.now;
   const when = past ? clock(charts.pointed / 1000, serverNow()) : '';
   setText(byId('numbers-title'), past ? 'Then' : 'Now');
-  setText(byId('pointed'), past ? `${when}, ${duration(serverNow() - charts.pointed / 1000)} ago` : '');
+  setText(
+    byId('pointed'),
+    past ? `${when}, ${duration(serverNow() - charts.pointed / 1000)} ago` : '',
+  );
   for (const made of charts.cards) {
     const { card } = made;
     const texts = card.series.map((series) => card.text(figures[series.name]));
@@ -229,7 +294,11 @@ function drawFigures() {
       setAttribute(made.values[i], 'title', help('now', card.series[i].name));
     });
     setText(made.also, card.also(figures) || '\u00a0');
-    setAttribute(made.article, 'data-bad', card.bad && figures[card.series[0].name] > 0 ? 'yes' : null);
+    setAttribute(
+      made.article,
+      'data-bad',
+      card.bad && figures[card.series[0].name] > 0 ? 'yes' : null,
+    );
     setAttribute(made.chart, 'aria-valuemax', Math.max(0, charts.times.length - 1));
     setAttribute(made.chart, 'aria-valuenow', past ? index : Math.max(0, charts.times.length - 1));
     const spoken = card.series.map((series, i) => `${series.title} ${texts[i]}`).join(', ');
@@ -238,7 +307,7 @@ function drawFigures() {
 }
 
 // time in ms, null for now. The charts follow each other.
-function point(time) {
+function pointAt(time) {
   if (charts.pointed === time) return;
   charts.pointed = time;
   const row = time === null ? -1 : charts.times.indexOf(time);
@@ -250,13 +319,19 @@ function point(time) {
   drawFigures();
 }
 
-function step(event, made) {
+function stepThrough(event, made) {
   const last = charts.times.length - 1;
   const at = charts.pointed === null ? last : charts.times.indexOf(charts.pointed);
-  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, PageUp: at - 30, PageDown: at + 30,
-    Home: last - charts.span.seconds / model.history[charts.span.history].step, End: last,
-    Escape: last + 1 }[event.key];
+  const to = {
+    ArrowLeft: at - 1,
+    ArrowRight: at + 1,
+    PageUp: at - 30,
+    PageDown: at + 30,
+    Home: last - charts.span.seconds / model.history[charts.span.history].step,
+    End: last,
+    Escape: last + 1,
+  }[event.key];
   if (to === undefined || last < 0 || !made.graph) return;
   event.preventDefault();
-  point(to >= last ? null : charts.times[Math.max(0, to)]);
+  pointAt(to >= last ? null : charts.times[Math.max(0, to)]);
 }

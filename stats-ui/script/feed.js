@@ -23,20 +23,21 @@ function setLink(link, reason = '') {
 
 function feedStart(changed) {
   feed.changed = changed;
-  load();
+  loadAll();
   setInterval(() => {
     if (feed.source && performance.now() - feed.heard > SILENCE_MS) lost('it is silent');
     feed.changed();
   }, 1000);
 }
 
-async function load() {
+async function loadAll() {
   feed.source?.close();
   feed.source = null;
   let reason = 'no connection';
   try {
     const answer = await fetch('/stats.json', {
-      cache: 'no-store', signal: AbortSignal.timeout(LOAD_TIMEOUT_MS),
+      cache: 'no-store',
+      signal: AbortSignal.timeout(LOAD_TIMEOUT_MS),
     });
     if (answer.ok) {
       const all = await answer.json();
@@ -47,8 +48,10 @@ async function load() {
       feed.changed();
       return;
     }
-    reason = answer.status === 401 ? 'it wants another name or password: load the page again'
-      : (await answer.text()).trim().slice(0, 200) || `HTTP status ${answer.status}`;
+    reason =
+      answer.status === 401
+        ? 'it wants another name or password: load the page again'
+        : (await answer.text()).trim().slice(0, 200) || `HTTP status ${answer.status}`;
   } catch {
     // What the browser says here (network error, aborted) tells an operator nothing.
   }
@@ -68,7 +71,7 @@ function follow() {
     feed.sequence = snapshot.sequence;
     if (missed === 0) return; // the one that /stats.json gave
     if (missed !== 1) {
-      load();
+      loadAll();
       return;
     }
     modelAdd(snapshot);
@@ -82,8 +85,8 @@ function follow() {
     feed.source = null;
     // A stream that ended is gone if /stats.json is too. One that never began may have been
     // refused because there are many: then /stats.json alone has to do.
-    if (worked) load();
-    else setTimeout(load, RETRY_MS);
+    if (worked) loadAll();
+    else setTimeout(loadAll, RETRY_MS);
   });
 }
 
@@ -91,6 +94,6 @@ function lost(reason) {
   feed.source?.close();
   feed.source = null;
   if (feed.link !== 'gone' || reason !== 'no connection') setLink('gone', reason);
-  setTimeout(load, RETRY_MS);
+  setTimeout(loadAll, RETRY_MS);
   feed.changed();
 }

@@ -29,7 +29,8 @@ function count(value) {
   if (!known(value)) return MISSING;
   if (Math.abs(value) < 9999.5) {
     return Number.isInteger(value) || Math.abs(value) >= 100
-      ? integerFormat.format(Math.round(value)) : significant(value);
+      ? integerFormat.format(Math.round(value))
+      : significant(value);
   }
   return scaled(value, 1000, ['', 'k', 'M', 'G', 'T']).join('\u202f');
 }
@@ -42,13 +43,13 @@ function bytes(value) {
   return known(value) ? scaled(value, 1024, ['B', 'KB', 'MB', 'GB', 'TB']).join('\u202f') : MISSING;
 }
 
-// Microseconds, for latencies.
-function latency(us) {
-  return known(us) ? latencyParts(us).join('\u202f') : MISSING;
+function byteRate(value) {
+  return value === 0 ? '0' : `${bytes(value)}/s`;
 }
 
-function latencyParts(us) {
-  return us < 999_500 ? scaled(us, 1000, ['µs', 'ms']) : [significant(us / 1e6), 's'];
+// Microseconds, for latencies.
+function latency(us) {
+  return known(us) ? scaled(us, 1000, ['µs', 'ms', 's']).join('\u202f') : MISSING;
 }
 
 function percent(share) {

@@ -25,7 +25,7 @@ function drawWhose() {
   setText(byId('whose'), `${location.hostname}:${proxy.port}`);
 }
 
-function draw() {
+function drawPage() {
   scheduled = false;
   drawLink();
   if (!model.snapshot || feed.link === 'gone') return;
@@ -61,7 +61,7 @@ function main() {
     if (document.hidden) drawTab();
     if (scheduled) return;
     scheduled = true;
-    requestAnimationFrame(draw);
+    requestAnimationFrame(drawPage);
   });
 }
 

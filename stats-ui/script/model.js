@@ -44,8 +44,10 @@ function modelLoad(all) {
 function modelAdd(snapshot) {
   accept(snapshot);
   const fresh = new Set(snapshot.events.list.map((event) => event.id));
-  model.events = [...snapshot.events.list, ...model.events.filter((event) => !fresh.has(event.id))]
-    .slice(0, EVENTS_KEPT);
+  model.events = [
+    ...snapshot.events.list,
+    ...model.events.filter((event) => !fresh.has(event.id)),
+  ].slice(0, EVENTS_KEPT);
   append(model.history.second, snapshot.now, snapshot.time, SECONDS_KEPT);
   if (snapshot.minute) {
     append(model.history.minute, snapshot.minute, model.history.minute.newest + 60, MINUTES_KEPT);
@@ -64,7 +66,9 @@ function nodeName(id) {
   if (!id) return MISSING;
   const node = model.nodes.get(id);
   if (!node) return `${id.slice(0, 8)}…`;
-  return node.hostname ? node.hostname + node.address.slice(node.address.lastIndexOf(':')) : node.address;
+  return node.hostname
+    ? node.hostname + node.address.slice(node.address.lastIndexOf(':'))
+    : node.address;
 }
 
 function help(scope, name) {

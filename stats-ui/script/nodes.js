@@ -1,8 +1,13 @@
 // nodes: a row for each node, masters with their replicas below them, in HAProxy's colours.
 
 const STATE_TEXT = {
-  up: 'up', 'going-down': 'going down', down: 'down', drain: 'drain', loading: 'loading',
-  busy: 'busy', lagging: 'lagging',
+  up: 'up',
+  'going-down': 'going down',
+  down: 'down',
+  drain: 'drain',
+  loading: 'loading',
+  busy: 'busy',
+  lagging: 'lagging',
 };
 const ERROR_CLASSES = [
   ['redirects', 'moved', 'MOVED and ASK'],
@@ -17,7 +22,6 @@ let nodesTable = null;
 const trouble = new Map();
 
 const ageOf = (since) => (since ? duration(serverNow() - since) : '');
-const rate = (value) => (value === 0 ? '0' : `${bytes(value)}/s`);
 const isMaster = (node) => node.role === 'master';
 
 function slotsOf(node) {
@@ -29,7 +33,8 @@ function slotsOf(node) {
 }
 
 function fillState(cell, node) {
-  if (!cell.firstChild) cell.append(element('span', { class: 'state' }), element('span', { class: 'since' }));
+  if (!cell.firstChild)
+    cell.append(element('span', { class: 'state' }), element('span', { class: 'since' }));
   const [chip, since] = cell.children;
   setAttribute(chip, 'data-state', node.state);
   setAttribute(chip, 'data-role', node.role);
@@ -40,12 +45,20 @@ function fillState(cell, node) {
 
 function fillName(cell, node) {
   if (!cell.firstChild) {
-    cell.append(element('span', { class: 'swatch' }), element('span', { class: 'name' }),
-      element('button', { type: 'button', class: 'open', 'aria-label': 'All figures',
-        'aria-expanded': 'false', onclick: (event) => {
+    cell.append(
+      element('span', { class: 'swatch' }),
+      element('span', { class: 'name' }),
+      element('button', {
+        type: 'button',
+        class: 'open',
+        'aria-label': 'All figures',
+        'aria-expanded': 'false',
+        onclick: (event) => {
           const open = event.currentTarget.closest('tr').classList.toggle('opened');
           event.currentTarget.setAttribute('aria-expanded', String(open));
-        } }));
+        },
+      }),
+    );
   }
   const [swatch, name] = cell.children;
   swatch.style.background = isMaster(node) ? `var(${masterColor(node.id)})` : 'transparent';
@@ -62,7 +75,11 @@ function fillRole(cell, node) {
 }
 
 function fillMemory(cell, node) {
-  if (!cell.firstChild) cell.append(element('span'), element('meter', { min: 0, max: 1, high: 0.9, low: 0.8, optimum: 0 }));
+  if (!cell.firstChild)
+    cell.append(
+      element('span'),
+      element('meter', { min: 0, max: 1, high: 0.9, low: 0.8, optimum: 0 }),
+    );
   const [text, meter] = cell.children;
   const { memory_used_bytes: used, memory_limit_bytes: limit } = node;
   setText(text, limit ? `${bytes(used)} / ${bytes(limit)}` : bytes(used));
@@ -74,8 +91,11 @@ function fillMemory(cell, node) {
 }
 
 function errorsText(node) {
-  return ERROR_CLASSES.filter(([name]) => node.errors[name])
-    .map(([name, text]) => `${count(node.errors[name])} ${text}`).join(', ') || '0';
+  return (
+    ERROR_CLASSES.filter(([name]) => node.errors[name])
+      .map(([name, text]) => `${count(node.errors[name])} ${text}`)
+      .join(', ') || '0'
+  );
 }
 
 function waitingText(node) {
@@ -92,29 +112,38 @@ function lagText(node) {
   return node.replication_link === 'down' ? 'link down' : bytes(node.replication_lag_bytes);
 }
 
-const number = (title, text, more = {}) => ({ title, text, number: true, ...more });
-
 const NODE_COLUMNS = [
   { title: 'Node', fill: fillName },
   { title: 'State', fill: fillState, class: 'bare' },
   { title: 'Role', fill: fillRole, class: 'bare' },
   { title: 'Slots', text: slotsOf, class: 'bare slots' },
-  number('Requests/s', (n) => count(n.requests_rate), { figure: 'requests_rate', sort: (n) => n.requests_rate, mark: (n) => quiet(n.requests_rate) }),
-  number('In flight', (n) => count(n.in_flight), { figure: 'in_flight', sort: (n) => n.in_flight, mark: (n) => quiet(n.in_flight) }),
-  number('Waiting', waitingText, { figure: 'waiting', sort: (n) => n.waiting, mark: (n) => (n.waiting ? 'bad' : 'zero') }),
-  number('p50', (n) => latency(n.latency?.p50_us), { figure: 'latency', sort: (n) => n.latency?.p50_us, class: 'p50' }),
-  number('p99', (n) => latency(n.latency?.p99_us), { figure: 'latency', sort: (n) => n.latency?.p99_us }),
-  number('Errors/s', (n) => count(n.errors_rate), { figure: 'errors_rate', sort: (n) => n.errors_rate, mark: (n) => (n.errors_rate ? 'bad' : 'zero') }),
-  { title: 'Errors so far', text: errorsText, mark: (n) => (errorsText(n) === '0' ? 'zero' : ''), minor: true,
-    help: ERROR_CLASSES.map(([, text, what]) => `${text}: ${what}`).join('; ') },
-  number('From it', (n) => rate(n.bytes_in_rate), { figure: 'bytes_in_rate', sort: (n) => n.bytes_in_rate, mark: (n) => quiet(n.bytes_in_rate), minor: true }),
-  number('To it', (n) => rate(n.bytes_out_rate), { figure: 'bytes_out_rate', sort: (n) => n.bytes_out_rate, mark: (n) => quiet(n.bytes_out_rate), minor: true }),
-  number('Connections', connectionsText, { minor: true,
-    help: 'shared (+ for large values) / leased to single clients / limit of those' }),
-  number('Lag', lagText, { figure: 'replication_lag_bytes', sort: (n) => n.replication_lag_bytes, minor: true, mark: (n) => (n.replication_link === 'down' ? 'bad' : '') }),
-  number('Memory', null, { figure: 'memory_used_bytes', fill: fillMemory, sort: (n) => n.memory_used_bytes, minor: true }),
-  number('Keys', (n) => count(n.keys), { figure: 'keys', sort: (n) => n.keys, minor: true }),
-  { title: 'Version', text: (n) => n.version || MISSING, minor: true },
+  field('Requests/s', 'requests_rate'),
+  field('In flight', 'in_flight'),
+  { ...alarm('Waiting', 'waiting'), text: waitingText },
+  percentile('p50', 'p50_us', { class: 'p50' }),
+  percentile('p99', 'p99_us'),
+  alarm('Errors/s', 'errors_rate'),
+  {
+    title: 'Errors so far',
+    text: errorsText,
+    mark: (node) => (errorsText(node) === '0' ? 'zero' : ''),
+    minor: true,
+    help: ERROR_CLASSES.map(([, text, what]) => `${text}: ${what}`).join('; '),
+  },
+  field('From it', 'bytes_in_rate', byteRate, { minor: true }),
+  field('To it', 'bytes_out_rate', byteRate, { minor: true }),
+  number('Connections', connectionsText, {
+    minor: true,
+    help: 'shared (+ for large values) / leased to single clients / limit of those',
+  }),
+  {
+    ...field('Lag', 'replication_lag_bytes', bytes, { minor: true }),
+    text: lagText,
+    mark: (node) => (node.replication_link === 'down' ? 'bad' : ''),
+  },
+  field('Memory', 'memory_used_bytes', bytes, { fill: fillMemory, minor: true, mark: null }),
+  field('Keys', 'keys', count, { minor: true }),
+  { title: 'Version', text: (node) => node.version || MISSING, minor: true },
 ];
 
 // Masters in the order of their slots, each followed by its replicas; then who belongs to none.
@@ -128,7 +157,8 @@ function nodesInOrder() {
   });
   for (const node of rest.values()) shards.push([node]);
   if (model.nodes.size > NODES_SHOWN) {
-    const calm = (members) => Number(members.every((node) => node.state === 'up' && !trouble.has(node.id)));
+    const calm = (members) =>
+      Number(members.every((node) => node.state === 'up' && !trouble.has(node.id)));
     shards.sort((a, b) => calm(a) - calm(b));
   }
   return shards.flat();
@@ -144,7 +174,11 @@ function findTrouble() {
 
 function makeNodes() {
   nodesTable = makeTable(byId('nodes-table'), {
-    caption: 'Nodes by shard', scope: 'node', columns: NODE_COLUMNS, keyOf: (node) => node.id, shown: NODES_SHOWN,
+    caption: 'Nodes by shard',
+    scope: 'node',
+    columns: NODE_COLUMNS,
+    keyOf: (node) => node.id,
+    shown: NODES_SHOWN,
     empty: 'No node has answered yet.',
     onRow: (line, node) => {
       setAttribute(line, 'data-state', node.state);
@@ -164,7 +198,15 @@ function drawNodes() {
   findTrouble();
   nodesTable.update(nodesInOrder());
   const bad = [...model.nodes.values()].filter((node) => node.state !== 'up').length;
-  setText(byId('nodes-summary'), [plural(cluster.masters, 'master'), plural(cluster.replicas, 'replica'),
-    cluster.versions.length ? `Redis ${cluster.versions.join(', ')}` : '',
-    bad ? `${bad} not up` : ''].filter(Boolean).join(' · '));
+  setText(
+    byId('nodes-summary'),
+    [
+      plural(cluster.masters, 'master'),
+      plural(cluster.replicas, 'replica'),
+      cluster.versions.length ? `Redis ${cluster.versions.join(', ')}` : '',
+      bad ? `${bad} not up` : '',
+    ]
+      .filter(Boolean)
+      .join(' · '),
+  );
 }

@@ -68,7 +68,10 @@ function makeRibbon() {
 
 function slotAt(event) {
   const box = byId('ribbon').getBoundingClientRect();
-  return Math.min(SLOTS - 1, Math.max(0, Math.floor((event.clientX - box.left) / box.width * SLOTS)));
+  return Math.min(
+    SLOTS - 1,
+    Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * SLOTS)),
+  );
 }
 
 function rangeOf(slot) {
@@ -88,8 +91,14 @@ function ribbonGoTo(slot) {
 function ribbonKey(event) {
   const { ranges } = model.snapshot.slots;
   const at = ranges.indexOf(rangeOf(ribbon.selected ?? 0));
-  const to = { ArrowRight: at + 1, ArrowLeft: at - 1, ArrowUp: at + 1, ArrowDown: at - 1, Home: 0,
-    End: ranges.length - 1 }[event.key];
+  const to = {
+    ArrowRight: at + 1,
+    ArrowLeft: at - 1,
+    ArrowUp: at + 1,
+    ArrowDown: at - 1,
+    Home: 0,
+    End: ranges.length - 1,
+  }[event.key];
   if (to === undefined || !ranges.length) return;
   event.preventDefault();
   ribbonGoTo(ranges[Math.min(ranges.length - 1, Math.max(0, to))].first);
@@ -101,12 +110,13 @@ function loadOf(range) {
   for (let i = 0; i < load.length; i++) {
     const first = Math.max(range.first, i * SLOTS_PER_LOAD);
     const last = Math.min(range.last, (i + 1) * SLOTS_PER_LOAD - 1);
-    if (first <= last) sum += load[i] * (last - first + 1) / SLOTS_PER_LOAD;
+    if (first <= last) sum += (load[i] * (last - first + 1)) / SLOTS_PER_LOAD;
   }
   return sum;
 }
 
-const slotsText = ({ first, last }) => (first === last ? `slot ${first}` : `slots ${first}–${last}`);
+const slotsText = ({ first, last }) =>
+  first === last ? `slot ${first}` : `slots ${first}–${last}`;
 
 // What is to be told about a slot: lines of text.
 function tell(slot) {
@@ -114,8 +124,11 @@ function tell(slot) {
   if (!range) return [];
   const lines = [`${slotsText(range)}`];
   if (range.state === 'uncovered') {
-    lines.push(range.since ? `without a master for ${duration(serverNow() - range.since)}`
-      : 'without a master');
+    lines.push(
+      range.since
+        ? `without a master for ${duration(serverNow() - range.since)}`
+        : 'without a master',
+    );
     if (range.owner) lines.push(`last: ${nodeName(range.owner)}`);
   } else {
     lines.push(`master ${nodeName(range.owner)}`);
@@ -133,7 +146,7 @@ function tell(slot) {
 function drawTip() {
   const canvas = byId('ribbon');
   const focused = document.activeElement === canvas;
-  const slot = ribbon.hovered ?? (focused ? ribbon.selected ?? 0 : null);
+  const slot = ribbon.hovered ?? (focused ? (ribbon.selected ?? 0) : null);
   const spoken = ribbon.selected ?? 0;
   setAttribute(canvas, 'aria-valuenow', spoken);
   setAttribute(canvas, 'aria-valuetext', tell(spoken).join(', '));
@@ -142,13 +155,19 @@ function drawTip() {
   show(byId('ribbon-cursor'), slot !== null);
   if (slot === null) return;
   const lines = tell(slot);
-  updateChildren(tip, lines.map((text, index) => ({ text, index })), (line) => line.index,
-    () => element('p'), (line, { text }) => setText(line, text));
+  updateChildren(
+    tip,
+    lines.map((text, index) => ({ text, index })),
+    (line) => line.index,
+    () => element('p'),
+    (line, { text }) => setText(line, text),
+  );
   const range = ribbon.hovered === null ? rangeOf(slot) : null;
   const middle = range ? (range.first + range.last + 1) / 2 : slot + 0.5;
-  const x = middle / SLOTS * canvas.clientWidth;
+  const x = (middle / SLOTS) * canvas.clientWidth;
   byId('ribbon-cursor').style.left = `${x}px`;
-  tip.style.left = `${Math.max(0, Math.min(canvas.clientWidth - tip.offsetWidth, x - tip.offsetWidth / 2))}px`;
+  const rightmost = canvas.clientWidth - tip.offsetWidth;
+  tip.style.left = `${Math.max(0, Math.min(rightmost, x - tip.offsetWidth / 2))}px`;
 }
 
 function drawBand() {
@@ -160,10 +179,11 @@ function drawBand() {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext('2d');
   context.clearRect(0, 0, width, height);
-  const band = { context, scale, width, height, x: (slot) => slot / SLOTS * width };
+  const band = { context, scale, width, height, x: (slot) => (slot / SLOTS) * width };
   const { ranges } = model.snapshot.slots;
   for (const range of ranges) drawRange(band, range);
-  for (const range of ranges) if (range.state === 'migrating') drawTrouble(band, range, stripes(band));
+  for (const range of ranges)
+    if (range.state === 'migrating') drawTrouble(band, range, stripes(band));
   for (const range of ranges) {
     if (range.state === 'uncovered') drawTrouble(band, range, colorOf('--uncovered'));
   }
@@ -217,16 +237,35 @@ function drawLegend() {
   const shown = shards.filter((shard) => shard.slots > 0).slice(0, LEGEND_SHOWN);
   const total = shards.reduce((sum, shard) => sum + (shard.requests_rate || 0), 0);
   const list = byId('ribbon-legend');
-  updateChildren(list, shown, (shard) => shard.master, () => element('li', {},
-    element('span', { class: 'swatch' }), element('span', { class: 'name' }),
-    element('span', { class: 'also' })), (line, shard) => {
-    const [swatch, name, also] = line.children;
-    swatch.style.background = `var(${masterColor(shard.master)})`;
-    setText(name, nodeName(shard.master));
-    setAttribute(line, 'data-state', shard.state === 'ok' ? null : shard.state);
-    setText(also, [shard.state === 'ok' ? '' : shard.state.replace('-', ' '), plural(shard.slots, 'slot'),
-      total ? `${percent(shard.requests_rate / total)} of requests` : ''].filter(Boolean).join(', '));
-  });
+  updateChildren(
+    list,
+    shown,
+    (shard) => shard.master,
+    () =>
+      element(
+        'li',
+        {},
+        element('span', { class: 'swatch' }),
+        element('span', { class: 'name' }),
+        element('span', { class: 'also' }),
+      ),
+    (line, shard) => {
+      const [swatch, name, also] = line.children;
+      swatch.style.background = `var(${masterColor(shard.master)})`;
+      setText(name, nodeName(shard.master));
+      setAttribute(line, 'data-state', shard.state === 'ok' ? null : shard.state);
+      setText(
+        also,
+        [
+          shard.state === 'ok' ? '' : shard.state.replace('-', ' '),
+          plural(shard.slots, 'slot'),
+          total ? `${percent(shard.requests_rate / total)} of requests` : '',
+        ]
+          .filter(Boolean)
+          .join(', '),
+      );
+    },
+  );
   const left = shards.filter((shard) => shard.slots > 0).length - shown.length;
   setAttribute(list, 'data-more', left > 0 ? `and ${plural(left, 'more master')}` : null);
 }
@@ -237,14 +276,21 @@ function drawRibbon() {
   drawBand();
   drawTip();
   drawLegend();
-  const moving = slots.ranges.filter((range) => range.state === 'migrating')
+  const moving = slots.ranges
+    .filter((range) => range.state === 'migrating')
     .reduce((sum, range) => sum + range.last - range.first + 1, 0);
   const missing = SLOTS - cluster.slots_covered;
   setAttribute(byId('slots-summary'), 'class', missing ? 'bad' : null);
-  setText(byId('slots-summary'), [
-    missing ? `${plural(missing, 'slot')} without a master`
-      : `all served by ${plural(cluster.masters, 'master')}`,
-    moving ? `${plural(moving, 'slot')} on the move` : '',
-    `map changed ${duration(serverNow() - cluster.changed)} ago, epoch ${cluster.epoch}`,
-  ].filter(Boolean).join(' · '));
+  setText(
+    byId('slots-summary'),
+    [
+      missing
+        ? `${plural(missing, 'slot')} without a master`
+        : `all served by ${plural(cluster.masters, 'master')}`,
+      moving ? `${plural(moving, 'slot')} on the move` : '',
+      `map changed ${duration(serverNow() - cluster.changed)} ago, epoch ${cluster.epoch}`,
+    ]
+      .filter(Boolean)
+      .join(' · '),
+  );
 }

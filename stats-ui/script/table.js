@@ -7,14 +7,27 @@
 function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, sortBy, onRow }) {
   const body = element('tbody');
   const headers = columns.map((column, index) => header(column, index));
-  const table = element('table', {}, element('caption', { class: 'unseen' }, caption),
-    element('thead', {}, element('tr', {}, ...headers)), body);
-  const region = element('div', { class: 'scroll', tabindex: 0, role: 'region',
-    'aria-label': `Table: ${caption}` }, table);
-  const more = element('button', { type: 'button', class: 'more', hidden: true, onclick: () => {
-    state.all = !state.all;
-    draw();
-  } });
+  const table = element(
+    'table',
+    {},
+    element('caption', { class: 'unseen' }, caption),
+    element('thead', {}, element('tr', {}, ...headers)),
+    body,
+  );
+  const region = element(
+    'div',
+    { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': `Table: ${caption}` },
+    table,
+  );
+  const more = element('button', {
+    type: 'button',
+    class: 'more',
+    hidden: true,
+    onclick: () => {
+      state.all = !state.all;
+      draw();
+    },
+  });
   const nothing = element('p', { class: 'empty', hidden: true }, empty || '');
   place.append(region, more, nothing);
   const state = { rows: [], sort: sortBy ?? null, down: true, all: false };
@@ -22,10 +35,21 @@ function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, s
   function header(column, index) {
     const attributes = { scope: 'col', class: cellClass(column) };
     if (!column.sort) return element('th', attributes, column.title);
-    return element('th', attributes, element('button', { type: 'button', onclick: () => {
-      nextOrder(index);
-      draw(true);
-    } }, column.title));
+    return element(
+      'th',
+      attributes,
+      element(
+        'button',
+        {
+          type: 'button',
+          onclick: () => {
+            nextOrder(index);
+            draw(true);
+          },
+        },
+        column.title,
+      ),
+    );
   }
 
   // Each press goes on: first the more telling order, then the other, then as the rows came.
@@ -42,11 +66,15 @@ function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, s
     if (x === y) return 0;
     if (x === null || x === undefined) return 1;
     if (y === null || y === undefined) return -1;
-    return (x < y) === state.down ? 1 : -1;
+    return x < y === state.down ? 1 : -1;
   }
 
   function ordered(anyway) {
-    if (!anyway && body.keyed && (body.matches(':hover') || body.contains(document.activeElement))) {
+    if (
+      !anyway &&
+      body.keyed &&
+      (body.matches(':hover') || body.contains(document.activeElement))
+    ) {
       const rows = new Map(state.rows.map((row) => [keyOf(row), row]));
       const old = [...body.keyed.keys()].filter((key) => rows.has(key));
       return [...new Set([...old, ...rows.keys()])].map((key) => rows.get(key));
@@ -55,9 +83,17 @@ function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, s
   }
 
   function makeRow() {
-    return element('tr', {}, ...columns.map((column, index) => element(index ? 'td' : 'th', {
-      scope: index ? null : 'row', class: cellClass(column), 'data-label': column.title,
-    })));
+    return element(
+      'tr',
+      {},
+      ...columns.map((column, index) =>
+        element(index ? 'td' : 'th', {
+          scope: index ? null : 'row',
+          class: cellClass(column),
+          'data-label': column.title,
+        }),
+      ),
+    );
   }
 
   function updateRow(line, row) {
@@ -65,7 +101,8 @@ function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, s
       const cell = line.children[index];
       if (column.fill) column.fill(cell, row);
       else setText(cell, column.text(row));
-      if (column.mark) setAttribute(cell, 'class', `${cellClass(column)} ${column.mark(row)}`.trim());
+      if (column.mark)
+        setAttribute(cell, 'class', `${cellClass(column)} ${column.mark(row)}`.trim());
     });
     onRow?.(line, row);
   }
@@ -75,8 +112,11 @@ function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, s
     headers.forEach((cell, index) => {
       const { figure, help: sentence } = columns[index];
       setAttribute(cell, 'title', sentence || (figure && help(scope, figure)));
-      setAttribute(cell, 'aria-sort',
-        state.sort === index ? (state.down ? 'descending' : 'ascending') : null);
+      setAttribute(
+        cell,
+        'aria-sort',
+        state.sort === index ? (state.down ? 'descending' : 'ascending') : null,
+      );
     });
     updateChildren(body, state.all ? rows : rows.slice(0, shown), keyOf, makeRow, updateRow);
     show(region, rows.length > 0);
@@ -105,10 +145,39 @@ function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, s
 
 function cellClass(column) {
   return [column.number ? 'number' : '', column.minor ? 'minor' : '', column.class || '']
-    .filter(Boolean).join(' ');
+    .filter(Boolean)
+    .join(' ');
 }
 
 // Zeros step back, so that what is not zero is seen.
 function quiet(value) {
   return value ? '' : 'zero';
+}
+
+// A column of numbers.
+function number(title, text, more = {}) {
+  return { title, text, number: true, ...more };
+}
+
+// A column about one field of the row, as text(value) says it.
+function field(title, name, text = count, more = {}) {
+  return number(title, (row) => text(row[name]), {
+    figure: name,
+    sort: (row) => row[name],
+    mark: (row) => quiet(row[name]),
+    ...more,
+  });
+}
+
+// The same of a field that should be 0.
+function alarm(title, name, text = count, more = {}) {
+  return field(title, name, text, { mark: (row) => (row[name] ? 'bad' : 'zero'), ...more });
+}
+
+function percentile(title, name, more = {}) {
+  return number(title, (row) => latency(row.latency?.[name]), {
+    figure: 'latency',
+    sort: (row) => row.latency?.[name],
+    ...more,
+  });
 }

@@ -20,10 +20,19 @@ function drawVerdict() {
   setText(byId('verdict-text'), verdict.text);
   setText(byId('verdict-advice'), worst?.advice || '');
   drawSince(byId('verdict-since'), verdict.since, worst);
-  updateChildren(byId('findings'), others.slice(0, SHOWN_FINDINGS), findingKey, makeFinding,
-    updateFinding);
+  updateChildren(
+    byId('findings'),
+    others.slice(0, SHOWN_FINDINGS),
+    findingKey,
+    makeFinding,
+    updateFinding,
+  );
   const left = (verdict.findings_total ?? verdict.findings.length) - 1 - SHOWN_FINDINGS;
-  setAttribute(byId('findings'), 'data-more', left > 0 ? `and ${plural(left, 'more finding')}` : null);
+  setAttribute(
+    byId('findings'),
+    'data-more',
+    left > 0 ? `and ${plural(left, 'more finding')}` : null,
+  );
   document.title = `${TITLE_MARK[verdict.severity]} ${verdict.text} – slotway`;
   setAttribute(byId('icon'), 'href', `/icon-${verdict.severity}.svg`);
   drawBrief(verdict);
@@ -32,12 +41,14 @@ function drawVerdict() {
 
 // In the header, which stays when the verdict has been scrolled away.
 function drawBrief({ severity, findings }) {
-  const counts = ['critical', 'warning'].map((each) =>
-    [findings.filter((finding) => finding.severity === each).length, each]).filter(([n]) => n);
+  const counts = ['critical', 'warning']
+    .map((each) => [findings.filter((finding) => finding.severity === each).length, each])
+    .filter(([n]) => n);
   const brief = byId('brief');
   show(brief, true);
   setAttribute(brief, 'data-severity', severity);
-  setText(brief, `${TITLE_MARK[severity]} ${counts.map(([n, each]) => `${n} ${each}`).join(', ') || 'all is well'}`);
+  const text = counts.map(([n, each]) => `${n} ${each}`).join(', ') || 'all is well';
+  setText(brief, `${TITLE_MARK[severity]} ${text}`);
 }
 
 // Screen readers hear a verdict when other findings make it up, not when a number in it changes.
@@ -54,8 +65,14 @@ function findingKey(finding) {
 }
 
 function makeFinding() {
-  return element('li', {}, element('span', { class: 'severity' }), element('span', { class: 'text' }),
-    element('span', { class: 'advice' }), element('span', { class: 'since' }));
+  return element(
+    'li',
+    {},
+    element('span', { class: 'severity' }),
+    element('span', { class: 'text' }),
+    element('span', { class: 'advice' }),
+    element('span', { class: 'since' }),
+  );
 }
 
 function updateFinding(line, finding) {
@@ -70,9 +87,15 @@ function updateFinding(line, finding) {
 // "for 12 s, since 14:05:15", and a button that goes to where it is.
 function drawSince(target, since, finding) {
   if (!target.firstChild) {
-    target.append(element('span', { class: 'age' }), element('time'), element('button', {
-      type: 'button', class: 'where', onclick: () => goTo(target.where),
-    }));
+    target.append(
+      element('span', { class: 'age' }),
+      element('time'),
+      element('button', {
+        type: 'button',
+        class: 'where',
+        onclick: () => goTo(target.where),
+      }),
+    );
   }
   const [age, time, button] = target.children;
   target.where = finding?.where;
@@ -85,10 +108,14 @@ function drawSince(target, since, finding) {
 
 function placeName(where) {
   switch (where?.kind) {
-    case 'slots': return 'slots';
-    case 'node': return model.nodes.get(where.node)?.address;
-    case 'client': return where.client ? `client ${where.client}` : null;
-    default: return null;
+    case 'slots':
+      return 'slots';
+    case 'node':
+      return model.nodes.get(where.node)?.address;
+    case 'client':
+      return where.client ? `client ${where.client}` : null;
+    default:
+      return null;
   }
 }
 

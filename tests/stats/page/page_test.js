@@ -2,8 +2,18 @@
 'use strict';
 const assert = require('assert');
 const net = require('net');
-const { cluster, eventually, firstPort, Load, password, redis, slack, slotOwners, Slotway,
-  startBrowser } = require('./support.js');
+const {
+  cluster,
+  eventually,
+  firstPort,
+  Load,
+  password,
+  redis,
+  slack,
+  slotOwners,
+  Slotway,
+  startBrowser,
+} = require('./support.js');
 
 const slotway = new Slotway();
 const problems = []; // what the browser complained about, and requests to anybody else
@@ -13,9 +23,13 @@ let expectingLoss = false;
 
 const text = (selector) => page.textContent(selector);
 const severity = () => page.getAttribute('#verdict', 'data-severity');
-const figure = async (card) => (await page.textContent(`#cards article:has(h3:text-is("${card}")) .value`))
-  .replace(/[,\s\u202f]/g, '').replace(/k$/, 'e3').replace(/M$/, 'e6');
-const nodeRow = (port) => page.locator('#nodes tbody tr', { has: page.locator(`.name:text-is("127.0.0.1:${port}")`) });
+const figure = async (card) =>
+  (await page.textContent(`#cards article:has(h3:text-is("${card}")) .value`))
+    .replace(/[,\s\u202f]/g, '')
+    .replace(/k$/, 'e3')
+    .replace(/M$/, 'e6');
+const nodeRow = (port) =>
+  page.locator('#nodes tbody tr', { has: page.locator(`.name:text-is("127.0.0.1:${port}")`) });
 
 function watch(target) {
   target.on('pageerror', (error) => problems.push(error.stack));
@@ -29,8 +43,11 @@ function watch(target) {
 }
 
 async function openPage(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 },
-    httpCredentials: { username: 'admin', password }, ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    httpCredentials: { username: 'admin', password },
+    ...options,
+  });
   const opened = await context.newPage();
   watch(opened);
   await opened.goto(slotway.url);
@@ -54,7 +71,7 @@ async function allIsWell() {
   assert.match(await text('#slots-summary'), /all served by 3 masters/);
   assert.strictEqual(await page.locator('#nodes tbody tr').count(), 6);
   for (const { port } of slotOwners()) {
-    assert.strictEqual((await nodeRow(port).locator('.state').textContent()), 'up');
+    assert.strictEqual(await nodeRow(port).locator('.state').textContent(), 'up');
   }
   assert.match(await text('#whose'), new RegExp(`:${slotway.port}$`));
 }
@@ -63,7 +80,7 @@ async function allIsWell() {
 function colorAt(slot) {
   return page.evaluate((at) => {
     const canvas = document.getElementById('ribbon');
-    const x = Math.floor((at + 0.5) / 16384 * canvas.width);
+    const x = Math.floor(((at + 0.5) / 16384) * canvas.width);
     return [...canvas.getContext('2d').getImageData(x, 5, 1, 1).data.slice(0, 3)].join();
   }, slot);
 }
@@ -73,7 +90,7 @@ async function ribbonIsRight() {
   const colors = new Map();
   for (const { first, last, port } of owners) {
     const box = await page.locator('#ribbon').boundingBox();
-    await page.mouse.move(box.x + (first + last + 1) / 2 / 16384 * box.width, box.y + 5);
+    await page.mouse.move(box.x + ((first + last + 1) / 2 / 16384) * box.width, box.y + 5);
     const lines = await page.locator('#ribbon-tip p').allTextContents();
     assert.strictEqual(lines[0], `slots ${first}–${last}`);
     assert.strictEqual(lines[1], `master 127.0.0.1:${port}`);
@@ -84,8 +101,10 @@ async function ribbonIsRight() {
   await page.focus('#ribbon');
   await page.keyboard.press('Home');
   await page.keyboard.press('ArrowRight');
-  assert.match(await page.getAttribute('#ribbon', 'aria-valuetext'),
-    new RegExp(`^slots ${owners[1].first}–${owners[1].last}, master 127.0.0.1:${owners[1].port}`));
+  assert.match(
+    await page.getAttribute('#ribbon', 'aria-valuetext'),
+    new RegExp(`^slots ${owners[1].first}–${owners[1].last}, master 127.0.0.1:${owners[1].port}`),
+  );
   await page.evaluate(() => document.activeElement.blur());
 }
 
@@ -93,19 +112,29 @@ async function figuresMove() {
   const before = (await slotway.stats()).totals.commands;
   const load = new Load(slotway.port);
   await eventually('requests are counted', async () => Number(await figure('Requests')) > 100);
-  await eventually('latency is known', async () => /µs|ms/.test(await figure('Latency at the nodes')));
+  await eventually('latency is known', async () =>
+    /µs|ms/.test(await figure('Latency at the nodes')),
+  );
   await eventually('the command is listed', async () =>
-    (await page.locator('#commands tbody th').allTextContents()).includes('exists'));
-  await eventually('the client is listed', async () =>
-    (await page.locator('#clients tbody tr').count()) >= 1);
+    (await page.locator('#commands tbody th').allTextContents()).includes('exists'),
+  );
+  await eventually(
+    'the client is listed',
+    async () => (await page.locator('#clients tbody tr').count()) >= 1,
+  );
   await eventually('each master works', async () => {
-    const rates = await Promise.all(slotOwners().map(({ port }) =>
-      nodeRow(port).locator('td[data-label="Requests/s"]').textContent()));
+    const rates = await Promise.all(
+      slotOwners().map(({ port }) =>
+        nodeRow(port).locator('td[data-label="Requests/s"]').textContent(),
+      ),
+    );
     return rates.every((rate) => rate !== '0');
   });
   const replies = await load.stop();
-  await eventually('every request is counted, and none twice', async () =>
-    (await slotway.stats()).totals.commands - before === replies);
+  await eventually(
+    'every request is counted, and none twice',
+    async () => (await slotway.stats()).totals.commands - before === replies,
+  );
 }
 
 async function chartsTellAboutThePast() {
@@ -113,7 +142,10 @@ async function chartsTellAboutThePast() {
   await page.keyboard.press('ArrowLeft');
   await page.keyboard.press('ArrowLeft');
   assert.strictEqual(await text('#numbers-title'), 'Then');
-  assert.match(await page.getAttribute('.chart', 'aria-valuetext'), /^\d\d:\d\d:\d\d: requests per second/);
+  assert.match(
+    await page.getAttribute('.chart', 'aria-valuetext'),
+    /^\d\d:\d\d:\d\d: requests per second/,
+  );
   await page.keyboard.press('Escape');
   assert.strictEqual(await text('#numbers-title'), 'Now');
 }
@@ -122,7 +154,9 @@ async function clientsNamesAreText() {
   const name = '<img/src=x>&amp;<b>bold</b>';
   const socket = net.connect(slotway.port, '127.0.0.1');
   socket.write(`CLIENT SETNAME ${name}\r\n`);
-  const closed = new Promise((resolve) => { socket.on('close', resolve); });
+  const closed = new Promise((resolve) => {
+    socket.on('close', resolve);
+  });
   socket.on('data', () => {});
   const ping = setInterval(() => socket.write('PING\r\n'), 50);
   const row = page.locator('#clients tbody tr', { has: page.locator(`td:text-is("${name}")`) });
@@ -136,7 +170,8 @@ async function clientsNamesAreText() {
   clearInterval(ping);
   await eventually('it is said', async () => /closed/.test(await text('#answer')));
   await eventually('it is an event', async () =>
-    (await page.locator('#events-list li').allTextContents()).some((line) => /action/.test(line)));
+    (await page.locator('#events-list li').allTextContents()).some((line) => /action/.test(line)),
+  );
 }
 
 async function aKilledMasterIsRed() {
@@ -173,7 +208,7 @@ async function aKilledMasterIsRed() {
 async function ribbonTells({ first, last, port }) {
   await eventually('the ribbon tells the new master', async () => {
     const box = await page.locator('#ribbon').boundingBox();
-    await page.mouse.move(box.x + (first + last + 1) / 2 / 16384 * box.width, box.y + 5);
+    await page.mouse.move(box.x + ((first + last + 1) / 2 / 16384) * box.width, box.y + 5);
     return (await text('#ribbon-tip')).includes(`master 127.0.0.1:${port}`);
   });
   await page.mouse.move(0, 0);
@@ -188,7 +223,10 @@ async function actionsAct() {
   assert.strictEqual((await fetch(`${slotway.url}/readyz`)).status, 503);
   await page.click('#action-resume');
   await page.waitForSelector('#action-drain:visible');
-  await eventually('it is ready', async () => (await fetch(`${slotway.url}/readyz`)).status === 200);
+  await eventually(
+    'it is ready',
+    async () => (await fetch(`${slotway.url}/readyz`)).status === 200,
+  );
   assert.strictEqual(redis(slotway.port, 'ping'), 'PONG');
 }
 
@@ -230,9 +268,20 @@ async function noComplaints() {
   assert.deepStrictEqual(problems, []);
 }
 
-const TESTS = [asksForAPassword, allIsWell, ribbonIsRight, figuresMove, chartsTellAboutThePast,
-  clientsNamesAreText, aKilledMasterIsRed, actionsAct, saysWhenSlotwayIsGone, fitsOnAPhone,
-  tellsWithoutJavaScript, noComplaints];
+const TESTS = [
+  asksForAPassword,
+  allIsWell,
+  ribbonIsRight,
+  figuresMove,
+  chartsTellAboutThePast,
+  clientsNamesAreText,
+  aKilledMasterIsRed,
+  actionsAct,
+  saysWhenSlotwayIsGone,
+  fitsOnAPhone,
+  tellsWithoutJavaScript,
+  noComplaints,
+];
 
 async function main() {
   let passed = 0;

@@ -13,26 +13,36 @@ const password = 'correct horse';
 const slack = Number(process.env.SLOTWAY_TEST_SLACK || 1);
 
 function cluster(...args) {
-  return execFileSync(path.join(root, 'deploy', 'local-cluster'), [...args, '--dir', dir],
-    { stdio: ['ignore', 'pipe', 'ignore'] }).toString();
+  return execFileSync(path.join(root, 'deploy', 'local-cluster'), [...args, '--dir', dir], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  }).toString();
 }
 
 function redis(port, ...args) {
-  return execFileSync('redis-cli', ['-p', String(port), ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
-    .toString().trimEnd();
+  return execFileSync('redis-cli', ['-p', String(port), ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+    .toString()
+    .trimEnd();
 }
 
 // [{first, last, port}] as the nodes say it.
 function slotOwners(port = firstPort) {
-  return redis(port, 'cluster', 'nodes').split('\n').filter((line) => / (myself,)?master - /.test(line))
+  return redis(port, 'cluster', 'nodes')
+    .split('\n')
+    .filter((line) => / (myself,)?master - /.test(line))
     .flatMap((line) => {
       const fields = line.split(' ');
       const owner = Number(/:(\d+)@/.exec(fields[1])[1]);
-      return fields.slice(8).filter((range) => /^\d/.test(range)).map((range) => {
-        const [first, last = first] = range.split('-').map(Number);
-        return { first, last, port: owner };
-      });
-    }).sort((a, b) => a.first - b.first);
+      return fields
+        .slice(8)
+        .filter((range) => /^\d/.test(range))
+        .map((range) => {
+          const [first, last = first] = range.split('-').map(Number);
+          return { first, last, port: owner };
+        });
+    })
+    .sort((a, b) => a.first - b.first);
 }
 
 function freePort() {
@@ -65,12 +75,30 @@ class Slotway {
     this.port ??= await freePort();
     this.statsPort ??= await freePort();
     this.log = fs.openSync(path.join(dir, '..', 'slotway.log'), 'a');
-    this.process = spawn(program, ['--bind', '127.0.0.1', '--port', this.port, '--stats-port',
-      this.statsPort, '--stats-password', password, '--stats-admin', 'yes', `127.0.0.1:${firstPort}`],
-    { stdio: ['ignore', this.log, this.log] });
-    this.ended = new Promise((resolve) => { this.process.on('exit', resolve); });
-    await eventually('slotway is ready', async () =>
-      (await fetch(`${this.url}/readyz`)).status === 200);
+    this.process = spawn(
+      program,
+      [
+        '--bind',
+        '127.0.0.1',
+        '--port',
+        this.port,
+        '--stats-port',
+        this.statsPort,
+        '--stats-password',
+        password,
+        '--stats-admin',
+        'yes',
+        `127.0.0.1:${firstPort}`,
+      ],
+      { stdio: ['ignore', this.log, this.log] },
+    );
+    this.ended = new Promise((resolve) => {
+      this.process.on('exit', resolve);
+    });
+    await eventually(
+      'slotway is ready',
+      async () => (await fetch(`${this.url}/readyz`)).status === 200,
+    );
   }
 
   get url() {
@@ -78,8 +106,11 @@ class Slotway {
   }
 
   async stats() {
-    const answer = await fetch(`${this.url}/stats.json`, { headers: {
-      authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}` } });
+    const answer = await fetch(`${this.url}/stats.json`, {
+      headers: {
+        authorization: `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`,
+      },
+    });
     return answer.json();
   }
 
@@ -89,8 +120,13 @@ class Slotway {
   }
 
   showLog() {
-    console.log(fs.readFileSync(path.join(dir, '..', 'slotway.log'), 'utf8').split('\n').slice(-40)
-      .join('\n'));
+    console.log(
+      fs
+        .readFileSync(path.join(dir, '..', 'slotway.log'), 'utf8')
+        .split('\n')
+        .slice(-40)
+        .join('\n'),
+    );
   }
 }
 
@@ -101,7 +137,9 @@ class Load {
     this.stopping = false;
     this.socket = net.connect(port, '127.0.0.1');
     this.socket.on('error', () => {});
-    this.closed = new Promise((resolve) => { this.socket.on('close', resolve); });
+    this.closed = new Promise((resolve) => {
+      this.socket.on('close', resolve);
+    });
     this.socket.on('data', (data) => {
       for (const byte of data) if (byte === 10) this.replied();
     });
@@ -128,10 +166,29 @@ class Load {
 }
 
 async function startBrowser() {
-  return chromium.launch({ executablePath: process.env.BROWSER, args: ['--headless', '--no-sandbox',
-    '--disable-gpu', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'] });
+  return chromium.launch({
+    executablePath: process.env.BROWSER,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
 }
 
-module.exports = { cluster, eventually, firstPort: Number(firstPort), Load, password, redis, slack,
-  slotOwners, Slotway, startBrowser };
+module.exports = {
+  cluster,
+  eventually,
+  firstPort: Number(firstPort),
+  Load,
+  password,
+  redis,
+  slack,
+  slotOwners,
+  Slotway,
+  startBrowser,
+};
