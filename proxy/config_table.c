@@ -204,6 +204,11 @@ const struct config_directive config_directives[] = {
      .fallback = "32mb",
      .help = "Requests read ahead for a client that does not read its replies; beyond it, slotway "
              "waits for the client to read."},
+    {.name = "client-transaction-limit", .section = LIMITS, .kind = CONFIG_SIZE,
+     FIELD(client_transaction_limit), RANGE(64 * KB, 64 * GB), .flags = CONFIG_RUNTIME,
+     .fallback = "256mb",
+     .help = "Commands queued behind one client's MULTI; one that would exceed it is refused, and "
+             "EXEC with it."},
     {.name = "client-output-window", .section = LIMITS, .kind = CONFIG_SIZE,
      FIELD(client_output_window), RANGE(16 * KB, 64 * GB), .flags = CONFIG_RUNTIME,
      .fallback = "1mb",

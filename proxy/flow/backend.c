@@ -10,6 +10,7 @@
 #include "flow/order.h"
 #include "flow/route.h"
 #include "flow/slowlog.h"
+#include "flow/transaction.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
 #include <errno.h>
@@ -28,6 +29,7 @@
 
 #define BACKEND_READONLY  "*1\r\n$8\r\nREADONLY\r\n"
 #define BACKEND_HELLO3    "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"
+#define BACKEND_EXEC      "*1\r\n$4\r\nEXEC\r\n"
 #define BACKEND_CLIENT_ID "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n"
 
 static const struct stream_ops backend_ops;
@@ -348,7 +350,7 @@ void backend_send(struct backend *b, struct request *r, struct chunk *chunk, cha
         stream_appended(&b->stream, len);
 }
 
-void backend_send_parked(struct backend *b, struct request *r, struct bufq *prefix, uint8_t skip)
+void backend_send_parked(struct backend *b, struct request *r, struct bufq *prefix, uint32_t skip)
 {
     struct worker *w = b->worker;
     struct bufq *q = b->state == BACKEND_READY ? &b->stream.out : &b->early;
@@ -395,6 +397,10 @@ static void backend_note_slow(struct backend *b, struct request *r)
     if (r->fanout && r->fanout->nplan == 0 && r->fanout->missing > 1)
         return; /* the same request to all masters is noted once, with the last reply */
     w->slow_budget--;
+    if (r->lead) { /* its bytes begin with MULTI */
+        slowlog_add(w, c, BACKEND_EXEC, sizeof BACKEND_EXEC - 1, w->now - r->started);
+        return;
+    }
     bufq_copy_head(&w->chunks, &copy, &b->stream.out, r->len);
     bufq_drop(&w->chunks, &copy, r->prefix);
     slowlog_add(w, c, bufq_flatten(&w->chunks, &copy), copy.len, w->now - r->started);
@@ -436,6 +442,20 @@ static bool backend_finish_late(struct backend *b, struct request *r, struct chu
     return true;
 }
 
+static void backend_finish_transaction(struct backend *b, struct request *r, struct chunk *chunk,
+                                       char *data, size_t len)
+{
+    if (r->flags & REQUEST_ASSEMBLED) {
+        transaction_on_reply(b->worker, r, b->pool->node, chunk, data, len);
+        return;
+    }
+    keywatch_on_reply(b, r, data);
+    if (r->client)
+        client_on_reply(r, chunk, data, len);
+    else
+        request_free(b->worker, r);
+}
+
 /* The reply is complete with these last bytes: hand it on. */
 static void backend_finish(struct backend *b, struct request *r, struct chunk *chunk, char *data,
                            size_t len)
@@ -450,7 +470,9 @@ static void backend_finish(struct backend *b, struct request *r, struct chunk *c
     }
     backend_pop(b);
     stream_ack(&b->stream, r->len);
-    if (r->flags & REQUEST_CHILD)
+    if (r->flags & (REQUEST_WATCH | REQUEST_ASSEMBLED))
+        backend_finish_transaction(b, r, chunk, data, len);
+    else if (r->flags & REQUEST_CHILD)
         fanout_on_reply(w, r, chunk, data, len);
     else if (r->client)
         client_on_reply(r, chunk, data, len);
@@ -466,9 +488,12 @@ static bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data,
     if (r->flags & REQUEST_INTERNAL)
         return backend_on_greeted(b, data, len);
     if (r->skip) {
+        transaction_on_lead(r, data, len);
         r->skip--;
         return true;
     }
+    if (*data == '-' && r->lead && transaction_judge(r, &data, &len))
+        chunk = NULL;
     if (*data == '-' && route_is_refusal(r, data, len)) {
         backend_pop(b);
         backend_take_bytes(b, r);
@@ -488,7 +513,9 @@ static void backend_on_part(struct backend *b, struct chunk *chunk, char *data, 
     struct request *r = b->head;
     if (len == 0 || r->skip || (r->flags & REQUEST_INTERNAL))
         return;
-    if (r->flags & REQUEST_CHILD)
+    if (r->flags & REQUEST_ASSEMBLED)
+        transaction_on_part(b->worker, r, chunk, data, len);
+    else if (r->flags & REQUEST_CHILD)
         fanout_on_part(b->worker, r, chunk, data, len);
     else if (r->client)
         client_on_reply_part(r, chunk, data, len);
@@ -522,6 +549,7 @@ static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, 
     if (r->flags & REQUEST_INTERNAL)
         return -1;
     if (r->skip) {
+        transaction_on_lead(r, "*", 1); /* too long to be an error */
         r->skip--;
     } else {
         if (w->now - r->started >= w->slow_after)

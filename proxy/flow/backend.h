@@ -77,7 +77,7 @@ void backend_send(struct backend *b, struct request *r, struct chunk *chunk, cha
                   size_t len);
 /* As backend_send with the bytes of r->data, preceded by those of prefix (ASKING …; NULL: none),
  * whose `skip` replies are swallowed. Both queues are empty afterwards. */
-void backend_send_parked(struct backend *b, struct request *r, struct bufq *prefix, uint8_t skip);
+void backend_send_parked(struct backend *b, struct request *r, struct bufq *prefix, uint32_t skip);
 
 /* Close it. What was sent and unanswered, and what was not sent, goes to the router in order. */
 void backend_fail(struct backend *b, const char *why);

@@ -168,6 +168,8 @@ static void client_learn(struct client *c, const struct request *r)
     size_t size = r->reply_len;
     if (r->flags & REQUEST_LOCAL)
         return;
+    if (r->lead)
+        size /= r->lead; /* EXEC: of one of its commands */
     if (size < *estimate / 4)
         size = *estimate / 4;
     *estimate = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
@@ -242,7 +244,8 @@ static void client_pop(struct client *c)
 /* Is a reply on its way in parts, so that nothing may come between? */
 static bool client_is_midway(const struct client *c)
 {
-    return c->head && (c->head->flags & (REQUEST_COMMITTED | REQUEST_DONE)) == REQUEST_COMMITTED;
+    return c->head && ((c->head->flags & (REQUEST_COMMITTED | REQUEST_DONE)) == REQUEST_COMMITTED ||
+                       (c->head->flags & REQUEST_CONTINUED));
 }
 
 static void client_release_pushes(struct client *c)

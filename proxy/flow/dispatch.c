@@ -12,6 +12,7 @@
 #include "flow/script.h"
 #include "flow/session.h"
 #include "flow/slowlog.h"
+#include "flow/transaction.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
 #include <stdlib.h>
@@ -50,8 +51,8 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
         route_send(w, r, chunk, data, len);
 }
 
-static void dispatch_crossslot(struct client *c, const struct command *cmd, const char *data,
-                               size_t len)
+void dispatch_reply_crossslot(struct client *c, const struct command *cmd, const char *data,
+                              size_t len)
 {
     counters_add(&c->worker->counters, COUNTER_crossslot, 1);
     watch_note(c->worker, c, WATCH_CROSS_SLOT, NODE_NONE, len, data, len, cmd);
@@ -102,7 +103,29 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
     else if (cmd->kind == COMMAND_SPLIT && w->config->cross_slot)
         fanout_split(c, cmd, data, args, keys, slots);
     else
-        dispatch_crossslot(c, cmd, data, len);
+        dispatch_reply_crossslot(c, cmd, data, len);
+}
+
+bool dispatch_refuses(struct client *c, const struct command *cmd)
+{
+    switch ((enum command_kind)cmd->kind) {
+    case COMMAND_ADMIN:
+        if (c->worker->config->allow_admin)
+            return false;
+        client_reply_errorf(c,
+                            "ERR '%s' would reach one node of the cluster only; send it to "
+                            "the node itself, or set allow-admin yes in slotway",
+                            cmd->name);
+        return true;
+    case COMMAND_LATER:
+        client_reply_errorf(c, "ERR '%s' is not supported by slotway yet", cmd->name);
+        return true;
+    case COMMAND_REFUSED:
+        client_reply_errorf(c, "ERR '%s' is not possible through slotway", cmd->name);
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void dispatch_by_kind(struct client *c, const struct command *cmd, struct chunk *chunk,
@@ -129,19 +152,10 @@ static void dispatch_by_kind(struct client *c, const struct command *cmd, struct
         local_execute(c, cmd, data, args);
         return;
     case COMMAND_ADMIN:
-        if (c->worker->config->allow_admin)
-            dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
-        else
-            client_reply_errorf(c,
-                                "ERR '%s' would reach one node of the cluster only; send it to "
-                                "the node itself, or set allow-admin yes in slotway",
-                                cmd->name);
-        return;
     case COMMAND_LATER:
-        client_reply_errorf(c, "ERR '%s' is not supported by slotway yet", cmd->name);
-        return;
     case COMMAND_REFUSED:
-        client_reply_errorf(c, "ERR '%s' is not possible through slotway", cmd->name);
+        if (!dispatch_refuses(c, cmd))
+            dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
         return;
     }
 }
@@ -153,9 +167,12 @@ static bool dispatch_is_paused(struct client *c, const struct command *cmd)
     uint64_t until = atomic_load_explicit(&process->pause_until, memory_order_relaxed);
     if (until == 0 || until <= c->worker->now)
         return false;
+    bool all = atomic_load_explicit(&process->pause_all, memory_order_relaxed);
+    if (cmd->local == COMMAND_LOCAL_EXEC)
+        return all || transaction_may_write(c);
     if (cmd->kind == COMMAND_LOCAL)
         return false;
-    if (atomic_load_explicit(&process->pause_all, memory_order_relaxed))
+    if (all)
         return true;
     /* As in Redis: what may write, scripts, and PUBLISH. */
     return !(cmd->flags & COMMAND_READONLY) &&
@@ -202,6 +219,10 @@ static bool dispatch_check_slow(struct client *c, const struct command *cmd, boo
         return false;
     }
     if (!command_arity_ok(cmd, args->argc)) {
+        if (cmd->local == COMMAND_LOCAL_EXEC) {
+            transaction_reply_exec_arity(c);
+            return false;
+        }
         text[command_error_arity(text, sizeof text - 1, cmd)] = '\0';
         client_reply_error(c, text);
         return false;
@@ -222,8 +243,8 @@ static inline bool dispatch_check(struct client *c, const struct command *cmd, b
     return dispatch_check_slow(c, cmd, unknown_sub, data, args);
 }
 
-static void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chunk,
-                         char *data, size_t len, const struct resp_args *args)
+void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chunk, char *data,
+                  size_t len, const struct resp_args *args)
 {
     if (cmd->kind == COMMAND_KEYED && (cmd->flags & COMMAND_ONE_KEY)) {
         const struct resp_arg *key = &args->v[cmd->first_key];
@@ -330,6 +351,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
             dispatch_note_slow(c, cmd, data, len);
         if (alone && c->head)
             c->flags |= CLIENT_BARRIER;
+    } else if (c->flags & CLIENT_MULTI) {
+        transaction_spoil(c);
     }
     if (c->flags & CLIENT_SKIP_NOW)
         c->flags &= ~(uint32_t)CLIENT_SKIP_NOW;

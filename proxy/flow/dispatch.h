@@ -13,4 +13,14 @@
 bool dispatch_request(struct client *c, struct chunk *chunk, char *data, size_t len,
                       struct resp_args *args);
 
+/* Run a command that passed the checks. chunk: what data lies in, NULL: nowhere that can be
+ * referenced. */
+void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chunk, char *data,
+                  size_t len, const struct resp_args *args);
+
+/* Is the command one that slotway does not pass on? Then it has been answered with an error. */
+bool dispatch_refuses(struct client *c, const struct command *cmd);
+void dispatch_reply_crossslot(struct client *c, const struct command *cmd, const char *data,
+                              size_t len);
+
 #endif

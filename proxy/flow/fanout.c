@@ -208,6 +208,15 @@ void fanout_split(struct client *c, const struct command *cmd, char *request,
     free(scratch);
 }
 
+static void fanout_send_or_give(struct worker *w, struct request *child, char *data, size_t len)
+{
+    const struct fanout_given *given = w->given;
+    if (given && given->node != NODE_NONE && w->slot_node[child->slot] == given->node)
+        fanout_on_reply(w, child, NULL, (char *)(uintptr_t)given->data, given->len);
+    else
+        route_send(w, child, NULL, data, len);
+}
+
 void fanout_all(struct client *c, const struct command *cmd, char *data, size_t len, void *state)
 {
     struct worker *w = c->worker;
@@ -223,7 +232,7 @@ void fanout_all(struct client *c, const struct command *cmd, char *data, size_t 
     struct fanout *f = fanout_new(c, cmd, children, 0);
     f->state = state;
     for (uint32_t i = 0; i < children; i++)
-        route_send(w, fanout_child(w, f, i, slots[i]), NULL, data, len);
+        fanout_send_or_give(w, fanout_child(w, f, i, slots[i]), data, len);
     free(slots);
 }
 

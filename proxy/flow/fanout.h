@@ -36,13 +36,21 @@ struct fanout {
     void *state; /* for special merges: freed with free() */
 };
 
+/* What one node has answered already: a command for all masters inside a transaction, which that
+ * node has executed with it. */
+struct fanout_given {
+    uint16_t node;
+    const char *data;
+    size_t len;
+};
+
 /* MGET, MSET, DEL …: keys (their positions in args) in more than one slot. slots: of each key. */
 void fanout_split(struct client *c, const struct command *cmd, char *request,
                   const struct resp_args *args, const struct command_keys *keys,
                   const uint16_t *slots);
 
-/* The same bytes to every master. With no master known the client gets an error. state: see above,
- * owned by the fan-out from now on. */
+/* The same bytes to every master (but the one of w->given, whose reply is there). With no master
+ * known the client gets an error. state: see above, owned by the fan-out from now on. */
 void fanout_all(struct client *c, const struct command *cmd, char *data, size_t len, void *state);
 
 /* The same bytes to the owners of these slots, each over a connection of its own on which it waits.

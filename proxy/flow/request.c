@@ -2,6 +2,7 @@
  * Allocation, and the reply that is held until its turn. */
 #include "flow/request.h"
 #include "flow/blocking.h"
+#include "flow/transaction.h"
 #include "flow/worker.h"
 #include <stddef.h>
 
@@ -25,6 +26,8 @@ void request_free(struct worker *w, struct request *r)
         bufq_clear(&w->chunks, &r->reply);
     if (r->data.head)
         bufq_clear(&w->chunks, &r->data);
+    if (r->exec)
+        transaction_free_exec(w, r->exec);
     slab_free(&w->requests, r);
 }
 

@@ -17,6 +17,7 @@
 
 struct client;
 struct backend;
+struct exec;
 struct fanout;
 struct worker;
 
@@ -46,7 +47,12 @@ struct worker;
                 */
 #define REQUEST_SAMPLED  (1u << 21) /* its key and size are noted when its reply comes */
 #define REQUEST_BLOCKING (1u << 20) /* the node may take its time with the reply */
-#define REQUEST_OWN      (1u << 21) /* internal, but not of the handshake: backend_command */
+#define REQUEST_OWN      (1u << 26) /* internal, but not of the handshake: backend_command */
+/* see transaction.h and keywatch.h */
+#define REQUEST_WATCH     (1u << 22) /* a WATCH */
+#define REQUEST_WATCHED   (1u << 23) /* an EXEC with watched keys: never sent again */
+#define REQUEST_ASSEMBLED (1u << 24) /* an EXEC with commands of slotway's own in its array */
+#define REQUEST_CONTINUED (1u << 25) /* its reply goes on in the array of the entry before it */
 
 /* Why a request waits: chooses the limit of its wait and the error at its end. */
 enum request_cause {
@@ -74,6 +80,7 @@ struct request {
     struct backend *backend;   /* in flight there, else NULL */
     const struct command *cmd; /* NULL for internal ones */
     struct fanout *fanout;     /* of a parent and of each of its children, else NULL */
+    struct exec *exec;         /* of an EXEC, transaction.h; else, and for most, NULL */
     uint64_t started;          /* µs, worker's clock */
     uint64_t held_since;       /* µs; 0: never waited */
     uint64_t retry_at;         /* µs; parked: not before */

@@ -26,6 +26,7 @@
 #include "flow/order.h"
 #include "flow/pool.h"
 #include "flow/script.h"
+#include "flow/transaction.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
 #include <stdio.h>
@@ -296,13 +297,15 @@ static void route_unpark(struct worker *w, struct request *r)
 
 /* Send the bytes of r->data, with what has to go before them. */
 static void route_send_held(struct worker *w, struct request *r, struct backend *b,
-                            struct bufq *prefix, uint8_t skip)
+                            struct bufq *prefix, uint32_t skip)
 {
     if (r->cmd && (r->cmd->flags & COMMAND_SCRIPT) && !prefix->len) {
         size_t len = r->data.len;
         if (script_prepare(w, &b->scripts, bufq_flatten(&w->chunks, &r->data), len, prefix))
             skip++;
     }
+    if (r->exec)
+        skip += transaction_prepare(w, r, b, prefix);
     if (r->target != NODE_NONE) {
         bufq_append(&w->chunks, prefix, ROUTE_ASKING, ROUTE_ASKING_LEN);
         skip++;
@@ -313,6 +316,19 @@ static void route_send_held(struct worker *w, struct request *r, struct backend 
     if (r->flags & REQUEST_BLOCKING)
         blocking_on_resend(w, r);
     backend_send_parked(b, r, prefix->len ? prefix : NULL, skip);
+}
+
+void route_send_data(struct worker *w, struct request *r, struct backend *b)
+{
+    struct bufq prefix = {0};
+    if (!b)
+        b = route_pick(w, r);
+    if (b) {
+        route_send_held(w, r, b, &prefix, 0);
+        return;
+    }
+    worker_hint(w);
+    route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
 }
 
 static bool route_is_expired(const struct worker *w, const struct request *r)
@@ -583,6 +599,10 @@ void route_on_refusal(struct worker *w, struct request *r, struct backend *b, co
 {
     int which = route_refusal(line, len);
     bool noscript = route_refusals[which].cause == REQUEST_CAUSE_NONE;
+    if (r->flags & REQUEST_WATCHED) {
+        keywatch_answer_nil(w, r);
+        return;
+    }
     if (route_is_pointless(r)) {
         request_free(w, r);
         return;
@@ -647,6 +667,10 @@ void route_on_lost(struct worker *w, struct request *r, bool sent)
         return;
     }
     request_forget_reply(w, r);
+    if ((r->flags & REQUEST_WATCHED) && (!sent || (r->flags & REQUEST_READONLY))) {
+        keywatch_answer_nil(w, r);
+        return;
+    }
     if (route_is_pointless(r)) {
         request_free(w, r);
         return;

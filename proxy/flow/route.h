@@ -14,6 +14,11 @@ struct topology;
  * if that can not be now. */
 void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len);
 
+/* The same for an EXEC, whose bytes are r->data. b: the lease on which it has to travel, NULL:
+ * none.
+ */
+void route_send_data(struct worker *w, struct request *r, struct backend *b);
+
 /* The same for scripts, whose EVALSHA may need its body sent before it. */
 void route_send_script(struct worker *w, struct request *r, struct chunk *chunk, char *data,
                        size_t len);

@@ -13,7 +13,6 @@
 #include <strings.h>
 #include <uthash.h>
 
-#define SCRIPT_SHA_LEN   20
 #define SCRIPT_MAX_BYTES (64 * 1024 * 1024) /* of all bodies; the oldest give way */
 #define SCRIPT_SEEN      256                /* entries of a thread's cache */
 
@@ -148,7 +147,15 @@ static bool script_append_body(struct worker *w, const unsigned char sha[SCRIPT_
     return script != NULL;
 }
 
-/* The digest that an EVALSHA names. */
+bool script_name(const char *data, const struct resp_args *args, unsigned char sha[SCRIPT_SHA_LEN])
+{
+    return args->argc > 1 &&
+           (script_arg_is(data, args, 0, "evalsha") ||
+            script_arg_is(data, args, 0, "evalsha_ro")) &&
+           script_parse_sha(data + args->v[1].off, args->v[1].len, sha);
+}
+
+/* The same for a request that is not scanned. */
 static bool script_named(const struct worker *w, const char *data, size_t len,
                          unsigned char sha[SCRIPT_SHA_LEN])
 {
@@ -157,10 +164,7 @@ static bool script_named(const struct worker *w, const char *data, size_t len,
     size_t used;
     resp_args_init(&args);
     bool named = resp_scan_request(&args, data, len, &w->limits, &used, &error) == RESP_COMPLETE &&
-                 args.argc > 1 &&
-                 (script_arg_is(data, &args, 0, "evalsha") ||
-                  script_arg_is(data, &args, 0, "evalsha_ro")) &&
-                 script_parse_sha(data + args.v[1].off, args.v[1].len, sha);
+                 script_name(data, &args, sha);
     resp_args_free(&args);
     return named;
 }
@@ -177,14 +181,11 @@ bool script_is_known(struct worker *w, const char *data, size_t len)
     return script != NULL;
 }
 
-bool script_prepare(struct worker *w, struct script_known *known, const char *data, size_t len,
-                    struct bufq *q)
+bool script_bring(struct worker *w, struct script_known *known,
+                  const unsigned char sha[SCRIPT_SHA_LEN], struct bufq *q)
 {
     uint32_t flushes = atomic_load_explicit(&script_flushes, memory_order_acquire);
-    unsigned char sha[SCRIPT_SHA_LEN];
     uint64_t mark;
-    if (!script_named(w, data, len, sha))
-        return false;
     if (!known->v || known->flushes != flushes) {
         free(known->v);
         known->v = memory_zalloc(SCRIPT_SEEN * sizeof *known->v);
@@ -195,6 +196,13 @@ bool script_prepare(struct worker *w, struct script_known *known, const char *da
         return false;
     known->v[mark % SCRIPT_SEEN] = mark;
     return true;
+}
+
+bool script_prepare(struct worker *w, struct script_known *known, const char *data, size_t len,
+                    struct bufq *q)
+{
+    unsigned char sha[SCRIPT_SHA_LEN];
+    return script_named(w, data, len, sha) && script_bring(w, known, sha, q);
 }
 
 void script_known_free(struct script_known *known)

@@ -11,6 +11,8 @@
 struct worker;
 struct bufq;
 
+#define SCRIPT_SHA_LEN 20
+
 /* Remember the body of an EVAL or SCRIPT LOAD; forget all at SCRIPT FLUSH. Other commands: nothing.
  */
 void script_on_request(const char *request, const struct resp_args *args);
@@ -30,6 +32,12 @@ struct script_known {
 bool script_prepare(struct worker *w, struct script_known *known, const char *data, size_t len,
                     struct bufq *q);
 void script_known_free(struct script_known *known);
+
+/* The digest that a request names, if it is an EVALSHA or EVALSHA_RO. */
+bool script_name(const char *data, const struct resp_args *args, unsigned char sha[SCRIPT_SHA_LEN]);
+/* script_prepare for the script of this digest. */
+bool script_bring(struct worker *w, struct script_known *known,
+                  const unsigned char sha[SCRIPT_SHA_LEN], struct bufq *q);
 
 /* Is the body of the script known that the EVALSHA request at data names? */
 bool script_is_known(struct worker *w, const char *data, size_t len);

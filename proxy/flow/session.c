@@ -5,6 +5,7 @@
 #include "flow/backend.h"
 #include "flow/lease.h"
 #include "flow/monitor.h"
+#include "flow/transaction.h"
 #include "flow/worker.h"
 #include <stdlib.h>
 
@@ -21,6 +22,8 @@ void session_free(struct client *c)
     if (!s)
         return;
     monitor_end(c);
+    if (s->transaction)
+        transaction_free(c);
     lease_close_all(c);
     bufq_clear(&c->worker->chunks, &s->pushes);
     free(s->name);
@@ -37,6 +40,7 @@ void session_reset(struct client *c)
     if (!s)
         return;
     monitor_end(c);
+    transaction_reset(c);
     s->holds = 0;
     lease_close_all(c);
     free(s->name);
@@ -48,17 +52,19 @@ bool session_on_command(struct client *c, const struct command *cmd, struct chun
 {
     if ((c->flags & CLIENT_MONITOR) && monitor_on_command(c, cmd))
         return true;
-    (void)chunk;
-    (void)data;
-    (void)len;
-    (void)args;
+    if (c->flags & CLIENT_MULTI)
+        return transaction_on_command(c, cmd, chunk, data, len, args);
     return false;
 }
 
 bool session_is_alone(const struct client *c, const struct command *cmd, const char *data,
                       const struct resp_args *args)
 {
-    (void)c;
+    if (c->flags & CLIENT_MULTI) /* others are only queued */
+        return cmd->local == COMMAND_LOCAL_EXEC ? transaction_is_alone(c)
+                                                : cmd->local == COMMAND_LOCAL_RESET;
+    if (cmd->local == COMMAND_LOCAL_EXEC)
+        return false;
     if (cmd->flags & COMMAND_BLOCKING) /* XREAD and XREADGROUP do not always */
         return command_is_blocking(cmd, data, args);
     return true;
@@ -66,6 +72,5 @@ bool session_is_alone(const struct client *c, const struct command *cmd, const c
 
 void session_on_lease_lost(struct client *c, struct backend *b)
 {
-    (void)c;
-    (void)b;
+    keywatch_on_lease_lost(c, b);
 }

@@ -10,6 +10,7 @@
 
 struct backend;
 struct chunk;
+struct transaction;
 
 /* Why leases that this client's requests take stay bound to it; any of them is enough. */
 #define SESSION_HOLD_WATCH    (1u << 0)
@@ -23,6 +24,7 @@ struct session {
     uint32_t holds;           /* SESSION_HOLD_… */
     struct bufq pushes;       /* out-of-band messages that wait for the end of a long reply */
     struct blocking blocking; /* of the command at the head, while client_is_blocked */
+    struct transaction *transaction; /* MULTI and WATCH; NULL: none so far */
 };
 
 /* The client's session, made when there is none. */

@@ -27,6 +27,7 @@ struct slowlog;
 struct watch;
 struct monitor;
 struct process;
+struct fanout_given;
 
 /* Replicas of each slot's master, by stable node index: a list that ends with NODE_NONE. */
 #define WORKER_MAX_REPLICAS 8
@@ -101,6 +102,7 @@ struct worker {
     ev_idle more_to_do;   /* active: the next turn does not wait */
     bool stopping;
 
+    const struct fanout_given *given; /* of the command that is being run behind an EXEC, or NULL */
     struct slowlog *slowlog;
     struct watch *watch; /* figures beside the counters */
     struct monitor *monitor;

@@ -61,6 +61,7 @@ enum command_local {
 #define COMMAND_PAIRS          (1u << 10) /* MSET, MSETNX: key value key value …, so argc is odd */
 #define COMMAND_ALONE          (1u << 11) /* nothing of its client is under way beside it */
 #define COMMAND_SKIP_MONITOR   (1u << 12) /* Redis' own "skip_monitor" flag */
+#define COMMAND_NO_MULTI       (1u << 13) /* Redis does not allow it inside MULTI */
 
 struct command_keyspec; /* private to command.c */
 

@@ -10,7 +10,8 @@ enum {
     PUBSUB = COMMAND_PUBSUB,
     MOVABLE = COMMAND_MOVABLE,
     NOSCRIPT = COMMAND_NOSCRIPT,
-    ADMIN = COMMAND_ADMINISTRATIVE
+    ADMIN = COMMAND_ADMINISTRATIVE,
+    NO_MULTI = COMMAND_NO_MULTI
 };
 
 #define RANGE(at, last, step)                                                                      \

@@ -74,7 +74,7 @@ static uint32_t flags_of(const redisReply *flags)
         {"blocking", COMMAND_BLOCKING},    {"no_auth", COMMAND_NOAUTH},
         {"pubsub", COMMAND_PUBSUB},        {"movablekeys", COMMAND_MOVABLE},
         {"noscript", COMMAND_NOSCRIPT},    {"skip_monitor", COMMAND_SKIP_MONITOR},
-        {"admin", COMMAND_ADMINISTRATIVE},
+        {"admin", COMMAND_ADMINISTRATIVE}, {"no_multi", COMMAND_NO_MULTI},
     };
     uint32_t bits = 0;
 

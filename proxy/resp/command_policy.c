@@ -70,9 +70,9 @@ static const struct policy policies[] = {
     MASTERS("dbsize", SUM),
     IS("debug", ADMIN),
     SPLIT("del", SUM),
-    IS("discard", LATER),
+    LOCAL("discard", DISCARD),
     LOCAL("echo", ECHO),
-    IS("exec", LATER),
+    ALONE("exec", EXEC),
     SPLIT("exists", SUM),
     IS("failover", ADMIN),
     MASTERS("flushall", FIRST),
@@ -106,7 +106,7 @@ static const struct policy policies[] = {
     IS("module|list", ANY),
     ALONE("monitor", MONITOR),
     SPLIT("mset", FIRST),
-    IS("multi", LATER),
+    LOCAL("multi", MULTI),
     IS("object|help", ANY),
     IS("pfdebug", KEYED),
     IS("pfselftest", ANY),
@@ -150,10 +150,10 @@ static const struct policy policies[] = {
     SPLIT("touch", SUM),
     SPLIT("unlink", SUM),
     IS("unsubscribe", LATER),
-    IS("unwatch", LATER),
+    LOCAL("unwatch", UNWATCH),
     ROW("wait", MASTERS, MIN, WAIT, true),
     ROW("waitaof", MASTERS, MIN, WAIT, true),
-    IS("watch", LATER),
+    ALONE("watch", WATCH),
     BLOCKS("xread"), /* with BLOCK: see command_is_blocking */
     BLOCKS("xreadgroup"),
 };
@@ -204,4 +204,6 @@ void command_policy_apply(struct command *cmd, const struct command_row *row)
     cmd->local = policy.local;
     if (policy.alone)
         cmd->flags |= COMMAND_ALONE;
+    if (cmd->local == COMMAND_LOCAL_EXEC)
+        cmd->flags |= COMMAND_WRITE; /* whatever was queued; REQUEST_READONLY if it was all reads */
 }
