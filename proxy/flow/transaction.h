@@ -87,7 +87,7 @@ static inline void transaction_on_lead(struct request *r, const char *data, size
     if (r->skip <= r->lead && (*data == '-' || r->exec))
         transaction_note(r, data, len);
 }
-/* EXEC was answered with the error line *data: what it stands for, the refusal or error of the
+/* r was answered with the error line *data; if it is an EXEC: what it stands for, the refusal or error of the
  * command that was not queued. True: *data was replaced and lies in r's own memory. */
 bool transaction_judge(struct request *r, char **data, size_t *len);
 /* REQUEST_ASSEMBLED: a part of the array, and the last part; r is off the backend's FIFO. */

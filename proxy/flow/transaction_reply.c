@@ -56,6 +56,8 @@ static void exec_keep_error(struct exec *x, const char *line, size_t len)
 void transaction_note(struct request *r, const char *data, size_t len)
 {
     bool first = r->skip == r->lead;
+    if (r->cmd->local != COMMAND_LOCAL_EXEC)
+        return;
     if (first && r->exec) {
         r->exec->error_len = 0;
         r->exec->unopened = r->exec->executed = false;
@@ -74,6 +76,8 @@ bool transaction_judge(struct request *r, char **data, size_t *len)
 {
     struct exec *x = r->exec;
     bool replaced = x && x->error_len;
+    if (r->cmd->local != COMMAND_LOCAL_EXEC)
+        return false;
     if (replaced && x->executed) {
         *data = x->error;
         *len = (size_t)snprintf(x->error, EXEC_ERROR_MAX, "%s", EXEC_MAYBE);
