@@ -87,8 +87,8 @@ static inline void transaction_on_lead(struct request *r, const char *data, size
     if (r->skip <= r->lead && (*data == '-' || r->exec))
         transaction_note(r, data, len);
 }
-/* r was answered with the error line *data; if it is an EXEC: what it stands for, the refusal or error of the
- * command that was not queued. True: *data was replaced and lies in r's own memory. */
+/* r was answered with the error line *data; if it is an EXEC: what it stands for, the refusal or
+ * error of the command that was not queued. True: *data was replaced and lies in r's own memory. */
 bool transaction_judge(struct request *r, char **data, size_t *len);
 /* REQUEST_ASSEMBLED: a part of the array, and the last part; r is off the backend's FIFO. */
 void transaction_on_part(struct worker *w, struct request *r, struct chunk *chunk, char *data,
