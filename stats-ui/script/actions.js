@@ -17,7 +17,7 @@ function ask(text, yes) {
 
 async function act(action, fields = {}) {
   try {
-    const answer = await fetch(`/action/${action}`, {
+    const answer = await fetch(address(`/action/${action}`), {
       method: 'POST',
       body: new URLSearchParams({ token: model.snapshot.actions.token, ...fields }),
     });

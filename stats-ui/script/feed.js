@@ -4,6 +4,7 @@
 const RETRY_MS = 1000;
 const SILENCE_MS = 3500; // snapshots come every second
 const LOAD_TIMEOUT_MS = 5000;
+const MOST_MISSED = 30; // snapshots; a slow connection gets fewer than one a second
 
 const feed = {
   link: 'connecting', // live, connecting, gone, denied
@@ -14,6 +15,12 @@ const feed = {
   sequence: 0,
   changed: () => {},
 };
+
+// Without the name and password that the page's own address may have in it: with them a request
+// is refused by the browser.
+function address(path) {
+  return location.origin + path;
+}
 
 function setLink(link, reason = '') {
   if (feed.link !== link) feed.since = performance.now();
@@ -35,7 +42,7 @@ async function loadAll() {
   feed.source = null;
   let reason = 'no connection';
   try {
-    const answer = await fetch('/stats.json', {
+    const answer = await fetch(address('/stats.json'), {
       cache: 'no-store',
       signal: AbortSignal.timeout(LOAD_TIMEOUT_MS),
     });
@@ -59,7 +66,7 @@ async function loadAll() {
 }
 
 function follow() {
-  const source = new EventSource('/events');
+  const source = new EventSource(address('/events'));
   let worked = false;
   feed.source = source;
   feed.heard = performance.now();
@@ -70,11 +77,11 @@ function follow() {
     const missed = snapshot.sequence - feed.sequence;
     feed.sequence = snapshot.sequence;
     if (missed === 0) return; // the one that /stats.json gave
-    if (missed !== 1) {
+    if (missed < 0 || missed > MOST_MISSED) {
       loadAll();
       return;
     }
-    modelAdd(snapshot);
+    modelAdd(snapshot, missed);
     setLink('live');
     feed.changed();
   });

@@ -40,14 +40,16 @@ function modelLoad(all) {
   }
 }
 
-// One second more, from /events. The minute's point comes with the second that completes it.
-function modelAdd(snapshot) {
+// One second more, from /events, or several if some snapshots were left out. The minute's point comes
+// with the second that completes it.
+function modelAdd(snapshot, seconds) {
   accept(snapshot);
   const fresh = new Set(snapshot.events.list.map((event) => event.id));
   model.events = [
     ...snapshot.events.list,
     ...model.events.filter((event) => !fresh.has(event.id)),
   ].slice(0, EVENTS_KEPT);
+  for (let i = 1; i < seconds; i++) append(model.history.second, {}, snapshot.time, SECONDS_KEPT);
   append(model.history.second, snapshot.now, snapshot.time, SECONDS_KEPT);
   if (snapshot.minute) {
     append(model.history.minute, snapshot.minute, model.history.minute.newest + 60, MINUTES_KEPT);

@@ -288,7 +288,9 @@ function drawRibbon() {
         ? `${plural(missing, 'slot')} without a master`
         : `all served by ${plural(cluster.masters, 'master')}`,
       moving ? `${plural(moving, 'slot')} on the move` : '',
-      `map changed ${duration(serverNow() - cluster.changed)} ago, epoch ${cluster.epoch}`,
+      cluster.changed
+        ? `map changed ${duration(serverNow() - cluster.changed)} ago, epoch ${cluster.epoch}`
+        : 'no node has answered yet',
     ]
       .filter(Boolean)
       .join(' · '),
