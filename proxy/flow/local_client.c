@@ -5,6 +5,7 @@
 #include "flow/local_address.h"
 #include "flow/local_call.h"
 #include "flow/session.h"
+#include "flow/transaction.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -85,8 +86,12 @@ static void client_print_flags(const struct client *c, char out[CLIENT_FLAGS_LEN
     char *p = out;
     if (c->flags & CLIENT_MONITOR)
         *p++ = 'O';
+    if (c->flags & CLIENT_MULTI)
+        *p++ = 'x';
     if (client_is_blocked(c))
         *p++ = 'b';
+    if (c->session && c->session->transaction && keywatch_is_broken(c))
+        *p++ = 'd';
     if (c->flags & CLIENT_READONLY)
         *p++ = 'r';
     if (c->flags & CLIENT_UNIX)
@@ -121,18 +126,20 @@ static void client_print(const struct client *c, size_t executing, struct gather
     local_address_peer(c, peer);
     local_address_own(c, own);
     client_print_flags(c, flags);
-    gather_printf(
-        part,
-        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=0 "
-        "psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 rbs=0 "
-        "rbp=0 obl=0 oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 "
-        "resp=%d lib-name=%s lib-ver=%s\n",
-        (unsigned long long)c->id, peer, own, c->stream.io.fd, client_or_empty(session->name),
-        (long long)(now - c->created), (long long)(now - c->active), flags, queued,
-        allocated > queued ? allocated - queued : 0, c->stream.out.len > 0, c->stream.out.len,
-        sizeof *c + allocated + c->stream.out.len, c->stream.blocked ? "rw" : "r",
-        c->last_command ? c->last_command->name : "NULL", c->flags & CLIENT_RESP3 ? 3 : 2,
-        client_or_empty(session->lib_name), client_or_empty(session->lib_version));
+    const struct transaction *t = c->flags & CLIENT_MULTI ? session->transaction : NULL;
+    gather_printf(part,
+                  "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=0 "
+                  "psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 "
+                  "rbp=0 obl=0 oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 "
+                  "resp=%d lib-name=%s lib-ver=%s\n",
+                  (unsigned long long)c->id, peer, own, c->stream.io.fd,
+                  client_or_empty(session->name), (long long)(now - c->created),
+                  (long long)(now - c->active), flags, t ? (int)t->count : -1, queued,
+                  allocated > queued ? allocated - queued : 0, t ? t->bytes : 0,
+                  c->stream.out.len > 0, c->stream.out.len,
+                  sizeof *c + allocated + c->stream.out.len, c->stream.blocked ? "rw" : "r",
+                  c->last_command ? c->last_command->name : "NULL", c->flags & CLIENT_RESP3 ? 3 : 2,
+                  client_or_empty(session->lib_name), client_or_empty(session->lib_version));
 }
 
 static void client_info(const struct local_call *call)
