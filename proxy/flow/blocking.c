@@ -8,7 +8,9 @@
 #include "flow/order.h"
 #include "flow/route.h"
 #include "flow/session.h"
+#include "flow/stream_ids.h"
 #include "flow/worker.h"
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,22 +109,39 @@ static uint32_t blocking_find_timeout(const struct command *cmd, const char *dat
     return kind->at == BLOCKING_AT_FIRST ? 1 : args->argc - 1;
 }
 
+/* The timeout as a number of its unit; NAN: it is none. */
+static double blocking_number(const struct command *cmd, const char *data,
+                              const struct resp_args *args)
+{
+    char text[64], *end;
+    uint32_t i = blocking_find_timeout(cmd, data, args);
+    if (i == 0 || args->v[i].len == 0 || args->v[i].len >= sizeof text ||
+        isspace((unsigned char)data[args->v[i].off]))
+        return NAN;
+    memcpy(text, data + args->v[i].off, args->v[i].len);
+    text[args->v[i].len] = '\0';
+    double value = strtod(text, &end);
+    return *end || !isfinite(value) ? NAN : value;
+}
+
+const char *blocking_timeout_error(const struct command *cmd, const char *data,
+                                   const struct resp_args *args)
+{
+    double value = blocking_number(cmd, data, args);
+    if (isnan(value))
+        return "ERR timeout is not a float or out of range";
+    return value < 0 ? "ERR timeout is negative" : NULL;
+}
+
 /* The timeout in µs; 0: for ever, or not one that a node would take. */
 static uint64_t blocking_timeout(const struct command *cmd, const char *data,
                                  const struct resp_args *args)
 {
-    char text[64], *end;
-    uint32_t i = blocking_find_timeout(cmd, data, args);
-    if (i == 0 || args->v[i].len == 0 || args->v[i].len >= sizeof text)
-        return 0;
-    memcpy(text, data + args->v[i].off, args->v[i].len);
-    text[args->v[i].len] = '\0';
-    double value = strtod(text, &end);
-    if (*end || !isfinite(value))
-        return 0;
-    if (!blocking_kind(cmd)->seconds)
+    const struct blocking_kind *kind = blocking_kind(cmd);
+    double value = kind ? blocking_number(cmd, data, args) : NAN;
+    if (kind && !kind->seconds)
         value /= 1000;
-    if (value <= 0 || value > BLOCKING_LONGEST)
+    if (isnan(value) || value <= 0 || value > BLOCKING_LONGEST)
         return 0;
     return (uint64_t)ceil(value * 1000) * 1000;
 }
@@ -189,6 +208,10 @@ void blocking_execute(struct client *c, const struct command *cmd, uint16_t slot
                       struct chunk *chunk, char *data, size_t len, const struct resp_args *args)
 {
     struct worker *w = c->worker;
+    if (slot != SLOT_NONE && stream_ids_are_open(cmd, data, args)) {
+        stream_ids_execute(c, cmd, slot, data, len, args);
+        return;
+    }
     struct request *r = request_new(w, c, cmd);
     r->slot = slot;
     r->flags = REQUEST_LEASE | (c->flags & CLIENT_RESP3 ? REQUEST_RESP3 : 0) |
@@ -240,13 +263,18 @@ bool blocking_is_over(const struct worker *w, const struct request *r)
     return x && (x->over || (x->deadline && w->now >= x->deadline));
 }
 
-void blocking_answer(struct worker *w, struct request *r)
+const char *blocking_nothing(const struct request *r)
 {
     const struct blocking *x = blocking_of(r);
     const struct blocking_kind *kind = blocking_kind(r->cmd);
-    const char *text = blocking_unblocked;
-    if (x && x->over != BLOCKING_ERROR && kind)
-        text = r->flags & REQUEST_RESP3 ? kind->nothing3 : kind->nothing;
+    if (!x || x->over == BLOCKING_ERROR || !kind)
+        return blocking_unblocked;
+    return r->flags & REQUEST_RESP3 ? kind->nothing3 : kind->nothing;
+}
+
+void blocking_answer(struct worker *w, struct request *r)
+{
+    const char *text = blocking_nothing(r);
     bufq_clear(&w->chunks, &r->data);
     request_forget_reply(w, r);
     if (r->flags & REQUEST_CHILD)

@@ -47,6 +47,10 @@ void blocking_execute(struct client *c, const struct command *cmd, uint16_t slot
 void blocking_begin(struct client *c, struct request *r, const char *data,
                     const struct resp_args *args);
 
+/* The error that a node would give for the timeout; NULL: it is a good one. */
+const char *blocking_timeout_error(const struct command *cmd, const char *data,
+                                   const struct resp_args *args);
+
 /* End the client's wait as CLIENT UNBLOCK does. False: it does not wait. */
 bool blocking_unblock(struct client *c, enum blocking_over over);
 
@@ -58,6 +62,8 @@ void blocking_check(struct client *c);
 void blocking_on_resend(struct worker *w, struct request *r);
 /* r came back from its connection: refused, or the connection was lost. */
 void blocking_on_return(struct worker *w, struct request *r);
+/* What the client gets when it waited in vain. */
+const char *blocking_nothing(const struct request *r);
 /* Is there nothing left to wait for? Then blocking_answer is due. */
 bool blocking_is_over(const struct worker *w, const struct request *r);
 /* The reply of a timeout, or of CLIENT UNBLOCK; r is on no list but the client's. */

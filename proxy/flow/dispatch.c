@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cluster/slot.h"
 #include "flow/blocking.h"
+#include "flow/crosspop.h"
 #include "flow/fanout.h"
 #include "flow/local.h"
 #include "flow/monitor.h"
@@ -100,6 +101,8 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
         blocking_execute(c, cmd, slots[0], chunk, data, len, args);
     else if (same)
         dispatch_forward(c, cmd, slots[0], chunk, data, len);
+    else if ((cmd->flags & COMMAND_BLOCKING) && w->config->cross_slot && crosspop_serves(cmd))
+        crosspop_execute(c, cmd, data, args, keys, slots);
     else if (cmd->kind == COMMAND_SPLIT && w->config->cross_slot)
         fanout_split(c, cmd, data, args, keys, slots);
     else

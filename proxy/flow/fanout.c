@@ -18,10 +18,10 @@ static void fanout_finish(struct worker *w, struct fanout *f);
 /* Up to this many keys are grouped by comparing; more by a table over the slots. */
 #define FANOUT_FEW_KEYS 16
 
-static struct fanout *fanout_new(struct client *c, const struct command *cmd, uint32_t children,
-                                 uint32_t nplan)
+/* Without the parent's place in the FIFO. */
+static struct fanout *fanout_alloc(struct worker *w, struct client *c, const struct command *cmd,
+                                   uint32_t children, uint32_t nplan)
 {
-    struct worker *w = c->worker;
     size_t size = sizeof(struct fanout) + children * sizeof(struct fanout_reply) +
                   nplan * sizeof(uint32_t);
     struct fanout *f = memory_alloc(size);
@@ -35,10 +35,17 @@ static struct fanout *fanout_new(struct client *c, const struct command *cmd, ui
     f->children = f->missing = children;
     f->parent = request_new(w, c, cmd);
     f->parent->flags = (cmd->flags & COMMAND_READONLY ? REQUEST_READONLY : 0) |
-                       (c->flags & CLIENT_RESP3 ? REQUEST_RESP3 : 0);
+                       (c && (c->flags & CLIENT_RESP3) ? REQUEST_RESP3 : 0);
     f->parent->fanout = f;
+    return f;
+}
+
+static struct fanout *fanout_new(struct client *c, const struct command *cmd, uint32_t children,
+                                 uint32_t nplan)
+{
+    struct fanout *f = fanout_alloc(c->worker, c, cmd, children, nplan);
     client_push(c, f->parent, nplan ? nplan : children);
-    counters_add(&w->counters, COUNTER_splits, 1);
+    counters_add(&c->worker->counters, COUNTER_splits, 1);
     return f;
 }
 
@@ -254,6 +261,31 @@ void fanout_leases(struct client *c, const struct command *cmd, const uint16_t *
         fanout_finish(w, f);
 }
 
+struct fanout *fanout_begin(struct worker *w, struct client *c, const struct command *cmd,
+                            uint32_t children, void *state,
+                            void (*then)(struct worker *w, struct fanout *f))
+{
+    struct fanout *f = fanout_alloc(w, c, cmd, children, 0);
+    f->missing = 0;
+    f->state = state;
+    f->then = then;
+    if (c)
+        client_push(c, f->parent, 1);
+    return f;
+}
+
+void fanout_ask(struct worker *w, struct fanout *f, uint32_t i, uint16_t slot, uint32_t flags,
+                char *data, size_t len)
+{
+    bufq_clear(&w->chunks, &f->replies[i].q);
+    free(f->failure);
+    f->failure = NULL;
+    f->missing++;
+    struct request *child = fanout_child(w, f, i, slot);
+    child->flags |= flags;
+    route_send(w, child, NULL, data, len);
+}
+
 void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char *data, size_t len,
                 void *state)
 {
@@ -436,6 +468,10 @@ static void fanout_finish(struct worker *w, struct fanout *f)
 {
     struct request *parent = f->parent;
     struct bufq out = {0};
+    if (f->then) {
+        f->then(w, f);
+        return;
+    }
     if (!f->failure && f->merge == COMMAND_MERGE_SPECIAL && combine_then(w, f)) {
         parent->fanout = NULL;
         fanout_free(w, f);
@@ -451,15 +487,29 @@ static void fanout_finish(struct worker *w, struct fanout *f)
         }
         if (f->failure)
             counters_add(&w->counters, COUNTER_errors, 1);
-        if (!(parent->flags & REQUEST_NOREPLY))
-            bufq_splice(&parent->reply, &out);
     }
-    bufq_clear(&w->chunks, &out);
+    fanout_end(w, f, &out);
+}
+
+void fanout_end(struct worker *w, struct fanout *f, struct bufq *out)
+{
+    struct request *parent = f->parent;
+    if (parent->client && !(parent->flags & REQUEST_NOREPLY))
+        bufq_splice(&parent->reply, out);
+    bufq_clear(&w->chunks, out);
     /* One key's share: the window counts a parent as that many replies. */
     parent->reply_len = parent->reply.len / (f->nplan ? f->nplan : f->children);
     parent->fanout = NULL;
     fanout_free(w, f);
     client_finish(w, parent);
+}
+
+struct request *fanout_dissolve(struct worker *w, struct fanout *f)
+{
+    struct request *parent = f->parent;
+    parent->fanout = NULL;
+    fanout_free(w, f);
+    return parent;
 }
 
 /* COMMAND_MERGE_OR: one success is enough (SCRIPT KILL: only one node runs a script). */
@@ -508,7 +558,7 @@ void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chun
     struct bufq *q = &f->replies[child->child].q;
     if (*data == '-' && !request_held(child)) {
         fanout_note_failure(f, data, len);
-    } else if (f->parent->client) {
+    } else if (f->parent->client || f->then) {
         if (request_held(child)) {
             request_hold(w, child, chunk, data, len);
             if (child->inline_len)

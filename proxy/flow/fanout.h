@@ -34,6 +34,9 @@ struct fanout {
     char *failure; /* the first error line ("-ERR …\r\n"), NULL: none */
     size_t failure_len;
     void *state; /* for special merges: freed with free() */
+    /* Instead of a merge: called when nothing is missing, and once more when the client leaves or
+     * is to wait no longer. It asks further, or ends the fan-out. */
+    void (*then)(struct worker *w, struct fanout *f);
 };
 
 /* What one node has answered already: a command for all masters inside a transaction, which that
@@ -62,6 +65,21 @@ void fanout_leases(struct client *c, const struct command *cmd, const uint16_t *
 /* One child to the shard that owns `slot`, whose reply a special merge rewrites. */
 void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char *data, size_t len,
                 void *state);
+
+/* --- for those who take several steps: `then` of struct fanout --- */
+/* A fan-out with `children` places and nothing asked yet. c NULL: for slotway itself. state: as
+ * above. */
+struct fanout *fanout_begin(struct worker *w, struct client *c, const struct command *cmd,
+                            uint32_t children, void *state,
+                            void (*then)(struct worker *w, struct fanout *f));
+/* Send a part, in place i, whose former reply is forgotten. flags: REQUEST_… of the part. `then`
+ * may be called before this returns, unless the caller keeps `missing` above 0. */
+void fanout_ask(struct worker *w, struct fanout *f, uint32_t i, uint16_t slot, uint32_t flags,
+                char *data, size_t len);
+/* The answer (emptied), if there is still somebody to answer. Frees f. */
+void fanout_end(struct worker *w, struct fanout *f, struct bufq *out);
+/* Frees f, and makes its parent an ordinary request, on its client's FIFO. */
+struct request *fanout_dissolve(struct worker *w, struct fanout *f);
 
 /* --- called by backends and the router --- */
 void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chunk, char *data,

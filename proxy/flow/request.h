@@ -53,6 +53,7 @@ struct worker;
 #define REQUEST_WATCHED   (1u << 23) /* an EXEC with watched keys: never sent again */
 #define REQUEST_ASSEMBLED (1u << 24) /* an EXEC with commands of slotway's own in its array */
 #define REQUEST_CONTINUED (1u << 25) /* its reply goes on in the array of the entry before it */
+#define REQUEST_ERRAND    (1u << 27) /* slotway's own: wanted although no client waits for it */
 
 /* Why a request waits: chooses the limit of its wait and the error at its end. */
 enum request_cause {

@@ -382,7 +382,7 @@ void route_drive(struct worker *w)
         list = r->backend_next;
         struct client *c = order_client(r);
         struct backend *b = NULL;
-        if (!c && (r->flags & REQUEST_LEASE)) {
+        if (!c && (r->flags & (REQUEST_LEASE | REQUEST_ERRAND)) == REQUEST_LEASE) {
             route_unpark(w, r);
             route_fail(w, r, "ERR nobody waits for it any more");
             continue;

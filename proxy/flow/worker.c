@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "cluster/discovery.h"
 #include "flow/backend.h"
+#include "flow/bell.h"
 #include "flow/blocking.h"
 #include "flow/client.h"
 #include "flow/monitor.h"
@@ -85,6 +86,8 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
 {
     (void)events;
     struct worker *w = watcher->data;
+    if (w->bells_wanted)
+        bells_drive(w);
     if (w->drive_wanted && w->parked)
         route_drive(w);
     for (int round = 0; round < WORKER_ROUNDS && (w->pumpable || w->dirty); round++) {
@@ -92,7 +95,7 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
         monitor_flush(w);
         worker_flush(w);
     }
-    if (w->pumpable || w->dirty || (w->drive_wanted && w->parked)) {
+    if (w->pumpable || w->dirty || (w->drive_wanted && w->parked) || w->bells_wanted) {
         ev_idle_start(loop, &w->more_to_do); /* come back without waiting */
         return;
     }
@@ -142,6 +145,7 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
     pool_check(w);
     if (monitor_is_on(w))
         monitor_follow(w);
+    bells_check(w);
     for (struct client *c = w->clients; c; c = next) {
         next = c->next;
         if (client_is_blocked(c))
@@ -400,6 +404,7 @@ void worker_free(struct worker *w)
     client_bury(w);
     pool_close_all(w);
     worker_free_parked(w);
+    bells_free(w);
     backend_bury(w);
     topology_unref(w->topology);
     config_unref(w->config);

@@ -86,6 +86,9 @@ struct worker {
     uint64_t drive_turn; /* counts passes over the parked list */
     bool drive_wanted;   /* something changed that parked requests may have waited for */
 
+    struct bells *bells; /* bell.h; NULL: none yet */
+    bool bells_wanted;   /* one of them has something to do */
+
     struct client *clients; /* all of this worker's */
     struct client *closing; /* closed ones, freed at the end of the turn */
     struct backend *dead;   /* closed backends, freed at the end of the turn */
