@@ -668,6 +668,11 @@ bool config_is_runtime(const struct config_directive *d)
     return d->flags & CONFIG_RUNTIME;
 }
 
+const char *config_section_of(const struct config_directive *d)
+{
+    return config_sections[d->section].title;
+}
+
 bool config_is_unused(const struct config_directive *d)
 {
     return d->flags & CONFIG_UNUSED;

@@ -235,11 +235,11 @@ static bool server_start(struct server *server, struct config *config)
     if (!server->listener)
         return false;
     process->on_config = server_on_config;
-    server->http = http_start(process);
     static const struct discovery_events events = {server_on_topology, server_on_commands};
     process->discovery = discovery_start(server->loop, config, &events, server);
     for (uint32_t i = 0; i < process->nworkers; i++)
         worker_start(process->workers[i]);
+    server->http = http_start(process);
     server_watch(server);
     server_write_pidfile(config);
     return true;

@@ -163,8 +163,11 @@ struct discovery *discovery_start(struct ev_loop *loop, const struct config *con
                                    .on_commands = on_commands,
                                    .ctx = d};
     d->learning = learning_new();
+    d->env.health = calloc(TOPOLOGY_MAX_NODES, sizeof(*d->env.health));
+    for (uint16_t i = 0; d->env.health && i < TOPOLOGY_MAX_NODES; i++)
+        health_forget(&d->env.health[i]);
     start_watchers(d);
-    if (!d->env.resolver || !d->env.registry || !d->learning) {
+    if (!d->env.resolver || !d->env.registry || !d->learning || !d->env.health) {
         log_warning("cluster: out of memory or threads");
         discovery_stop(d);
         return NULL;
@@ -191,6 +194,7 @@ void discovery_stop(struct discovery *d)
     learning_free(d->learning);
     resolver_stop(d->env.resolver);
     registry_free(d->env.registry);
+    free(d->env.health);
     topology_unref(d->published);
     topology_unref(d->merged);
     config_unref(d->config);
@@ -211,6 +215,11 @@ void discovery_configure(struct discovery *d, const struct config *config)
         e->retry_at = 0;
     }
     d->changed = true;
+}
+
+const struct health *discovery_health(const struct discovery *d, uint16_t index)
+{
+    return &d->env.health[index];
 }
 
 void discovery_hint(struct discovery *d)

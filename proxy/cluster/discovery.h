@@ -26,6 +26,10 @@ void discovery_stop(struct discovery *d);
 /* A reloaded configuration (seeds, credentials, intervals). Main thread. */
 void discovery_configure(struct discovery *d, const struct config *config);
 
+struct health;
+/* What the node with this stable index says of itself. Any thread, while d exists. */
+const struct health *discovery_health(const struct discovery *d, uint16_t index);
+
 /* From any thread: something smells (MOVED, lost connection, uncovered slot): ask at once,
  * coalesced, and ask often (every 50 ms) until half a second has passed without a further hint and
  * all nodes are well. */

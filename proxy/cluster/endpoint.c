@@ -18,6 +18,7 @@
 #define PATIENCE      60.0
 #define RECONNECT     2.0 /* a silent connection is given up: the host may be gone */
 #define MODULES_EVERY 8   /* probes */
+#define MEMORY_EVERY  4   /* probes */
 #define VIEW_FRESH    3.0 /* an older view is not believed */
 
 void endpoint_key(char key[CONFIG_HOST_LEN + 8], const char *host, uint16_t port)
@@ -41,8 +42,16 @@ struct endpoint *endpoint_new(struct endpoint_env *env, const char *host, uint16
     return e;
 }
 
+/* Where to note what the node here says of itself; NULL: it is not known which node it is. */
+static struct health *health_of(const struct endpoint *e)
+{
+    return e->node < TOPOLOGY_MAX_NODES && e->env->health ? &e->env->health[e->node] : NULL;
+}
+
 static void forget_answers(struct endpoint *e)
 {
+    if (health_of(e))
+        health_forget(health_of(e));
     view_free(e->view);
     e->view = NULL;
     e->node = TOPOLOGY_NO_NODE;
@@ -223,6 +232,18 @@ static void add_sample(struct endpoint *e, double now)
     e->samples[e->nsamples++ % ENDPOINT_SAMPLES] = (struct endpoint_sample){now, e->offset};
 }
 
+static void note_health(const struct endpoint *e)
+{
+    struct health *health = health_of(e);
+
+    if (!health)
+        return;
+    health_set(&health->offset, e->offset);
+    health_set(&health->link_up, e->link_up);
+    if (e->probed_at > 0)
+        health_set(&health->probe_us, (int64_t)((control_clock() - e->probed_at) * 1e6));
+}
+
 static void on_replication(void *arg, const redisReply *reply, const char *raw, size_t len)
 {
     struct endpoint *e = arg;
@@ -242,8 +263,48 @@ static void on_replication(void *arg, const redisReply *reply, const char *raw, 
         info_field(reply->str, "master_repl_offset", value, sizeof(value)))
         e->offset = strtoll(value, NULL, 10);
     add_sample(e, control_clock());
+    note_health(e);
     if (was_up != e->link_up || was_known != e->info_known)
         e->env->on_change(e->env->ctx);
+}
+
+/* The sum of keys= in "db0:keys=3,expires=0…" lines. */
+static int64_t count_keys(const char *info)
+{
+    int64_t keys = 0;
+
+    for (const char *at = strstr(info, ":keys="); at; at = strstr(at + 1, ":keys="))
+        keys += strtoll(at + strlen(":keys="), NULL, 10);
+    return keys;
+}
+
+static void on_memory(void *arg, const redisReply *reply, const char *raw, size_t len)
+{
+    struct endpoint *e = arg;
+    struct health *health = health_of(e);
+    char value[64];
+
+    (void)raw;
+    (void)len;
+    on_any_answer(e);
+    if (reply->type != REDIS_REPLY_STRING || !health)
+        return;
+    if (info_field(reply->str, "used_memory", value, sizeof(value)))
+        health_set(&health->memory_used, strtoll(value, NULL, 10));
+    if (info_field(reply->str, "maxmemory", value, sizeof(value)))
+        health_set(&health->memory_limit, strtoll(value, NULL, 10));
+}
+
+static void on_keyspace(void *arg, const redisReply *reply, const char *raw, size_t len)
+{
+    struct endpoint *e = arg;
+    struct health *health = health_of(e);
+
+    (void)raw;
+    (void)len;
+    on_any_answer(e);
+    if (reply->type == REDIS_REPLY_STRING && health)
+        health_set(&health->keys, count_keys(reply->str));
 }
 
 bool endpoint_is_behind(const struct endpoint *replica, const struct endpoint *master,
@@ -323,10 +384,16 @@ void endpoint_probe(struct endpoint *e)
 {
     const char *replication[] = {"INFO", "replication"};
     const char *modules[] = {"MODULE", "LIST"};
+    const char *memory[] = {"INFO", "memory"}, *keyspace[] = {"INFO", "keyspace"};
 
     if (!control_is_up(e->control) || control_unanswered(e->control) > (uint32_t)e->asking)
         return;
     control_send(e->control, on_replication, e, 2, replication);
+    e->probed_at = control_clock();
+    if (e->probes % MEMORY_EVERY == 0) {
+        control_send(e->control, on_memory, e, 2, memory);
+        control_send(e->control, on_keyspace, e, 2, keyspace);
+    }
     if (++e->probes % MODULES_EVERY == 0)
         control_send(e->control, on_modules, e, 2, modules);
 }

@@ -4,6 +4,7 @@
 #define SLOTWAY_CLUSTER_ENDPOINT_H
 
 #include "cluster/control.h"
+#include "cluster/health.h"
 #include "cluster/learning.h"
 #include "cluster/registry.h"
 #include "cluster/view.h"
@@ -22,6 +23,7 @@ struct endpoint_env {
     struct resolver *resolver;
     struct registry *registry;
     const struct config *config;
+    struct health *health; /* of all nodes, by index */
     /* Something that the topology is made of changed here. */
     void (*on_change)(void *ctx);
     /* A node that was published as silent has answered. */
@@ -85,6 +87,7 @@ struct endpoint {
     bool software_known;
     bool commands_asked; /* COMMAND was sent on this connection */
     uint32_t probes;
+    double probed_at; /* when the last probe was sent */
     UT_hash_handle hh;
 };
 

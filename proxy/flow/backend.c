@@ -404,6 +404,10 @@ static void backend_note_slow(struct backend *b, struct request *r)
     bufq_copy_head(&w->chunks, &copy, &b->stream.out, r->len);
     bufq_drop(&w->chunks, &copy, r->prefix);
     slowlog_add(w, c, bufq_flatten(&w->chunks, &copy), copy.len, w->now - r->started);
+    if (w->slowlog->newest) {
+        w->slowlog->newest->inside = w->now - r->started - watch_node_time(w, watch_sent(r));
+        w->slowlog->newest->node = b->pool->node;
+    }
     bufq_clear(&w->chunks, &copy);
 }
 

@@ -119,6 +119,8 @@ void slowlog_record(struct slowlog *log, uint32_t max_len, const char *request, 
     struct slowlog_entry *entry = memory_alloc(sizeof *entry + text.len);
     entry->newer = NULL;
     entry->id = id;
+    entry->inside = 0;
+    entry->node = NODE_NONE;
     entry->len = (uint32_t)text.len;
     memcpy(entry->reply, buf, text.len);
     if (log->newest)

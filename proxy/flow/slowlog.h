@@ -14,7 +14,9 @@ struct client;
 /* One element of SLOWLOG GET's reply, ready to be sent. */
 struct slowlog_entry {
     struct slowlog_entry *newer;
-    uint64_t id; /* grows with each entry of the process */
+    uint64_t id;     /* grows with each entry of the process */
+    uint64_t inside; /* µs of its duration in which it waited in slotway */
+    uint16_t node;   /* stable index of the node that answered, 0xffff: unknown */
     uint32_t len;
     char reply[];
 };

@@ -124,6 +124,10 @@ void watch_take_sample(struct worker *w, struct request *r)
 {
     struct watch *watch = w->watch;
     uint32_t every = watch->sample_every;
+    if (++watch->taken >= WATCH_SAMPLES && every < WATCH_SAMPLE_LEAST) { /* a burst */
+        every = watch->sample_every *= 4;
+        watch->taken = 0;
+    }
     r->flags |= REQUEST_SAMPLED;
     w->sample_in = every == 1 ? 1 : every / 2 + watch_random(watch) % every + 1;
 }
@@ -180,6 +184,7 @@ void watch_fade(struct worker *w)
     uint64_t commands = counters_get(&w->counters, COUNTER_commands);
     uint64_t every = (commands - watch->commands_before) / WATCH_SAMPLES + 1;
     watch->commands_before = commands;
+    watch->taken = 0;
     watch->sample_every = every > WATCH_SAMPLE_LEAST ? WATCH_SAMPLE_LEAST : (uint32_t)every;
     if (w->sample_in == 0 || w->sample_in > 2 * watch->sample_every)
         w->sample_in = watch->sample_every;

@@ -74,9 +74,11 @@ struct watch {
     uint32_t late;            /* requests of this turn that had waited: counted by themselves */
 
     uint32_t sample_every; /* each so manyth request is a sample, about */
+    uint32_t taken;        /* samples since the last watch_fade */
     uint32_t seed;
     uint64_t sampled;         /* samples so far */
     uint64_t commands_before; /* at the last watch_fade */
+    uint64_t surveyed;        /* µs: when survey.c looked last; 0: never */
     float load[WATCH_LOADS];
     struct sketch by_rate, by_bytes;
 

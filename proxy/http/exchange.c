@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/net.h"
 #include "http/assets.h"
+#include "http/json.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,11 +137,21 @@ static void exchange_readyz(struct exchange *x)
     const char *why = NULL;
     if (atomic_load_explicit(&h->process->draining, memory_order_relaxed))
         why = "draining";
-    else if (!h->topology)
+    else if (!h->stats->topology)
         why = "starting: no node of the cluster has answered yet";
-    else if (h->topology->covered < SLOT_COUNT)
+    else if (h->stats->topology->covered < SLOT_COUNT)
         why = "slots not covered";
     exchange_reply_text(x, why ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK, why ? why : "ready");
+}
+
+static void exchange_json(struct exchange *x)
+{
+    size_t len;
+    char *text = json_all(x->http->stats, &len);
+    if (text)
+        exchange_reply_own(x, MHD_HTTP_OK, "application/json", text, len);
+    else
+        exchange_reply_text(x, MHD_HTTP_SERVICE_UNAVAILABLE, "slotway is out of memory.");
 }
 
 typedef void (*exchange_fn)(struct exchange *x);
@@ -153,6 +164,7 @@ static const struct exchange_path {
 } exchange_paths[] = {
     {"/healthz", false, true, exchange_healthz},
     {"/readyz", false, true, exchange_readyz},
+    {"/stats.json", false, false, exchange_json},
 };
 
 static const struct exchange_path *exchange_find(const char *path)
@@ -230,8 +242,8 @@ static bool exchange_may(struct exchange *x)
     char *password = NULL, peer[NET_ADDRESS_LEN];
     char *user = MHD_basic_auth_get_username_password(x->connection, &password);
     clock_gettime(CLOCK_MONOTONIC, &now);
-    enum auth_result result = auth_check(h->auth, h->config, exchange_peer(x), user, password,
-                                         (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+    enum auth_result result = auth_check(h->auth, h->stats->config, exchange_peer(x), user,
+                                         password, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
     MHD_free(user);
     MHD_free(password);
     if (result == AUTH_OK) {

@@ -3,6 +3,7 @@
 #define SLOTWAY_HTTP_HTTP_H
 
 #include "http/auth.h"
+#include "http/collect.h"
 #include "http/server.h"
 #include <microhttpd.h>
 
@@ -24,8 +25,8 @@ struct http_connection {
 
 struct http {
     struct process *process;
-    const struct config *config; /* a reference */
-    struct topology *topology;   /* a reference; NULL: none yet */
+    struct collector *collector;
+    const struct stats *stats; /* the collector's */
     struct auth *auth;
     char token[HTTP_TOKEN_LEN + 1]; /* that actions must show */
 
@@ -39,6 +40,8 @@ struct http {
     unsigned nsockets;
     struct http_connection *connections, *newest;
     uint32_t nconnections, max_connections;
+    ev_timer second;   /* the next sample */
+    ev_timer patience; /* workers have had their time to answer */
     ev_timer pause;    /* out of descriptors: accept again then */
     uint64_t requests; /* answered so far */
     bool stopping;

@@ -20,7 +20,9 @@
 #define HTTP_BATCH 8
 /* Of the files that the process may open, one in so many may be a connection here. */
 #define HTTP_SHARE_OF_FILES 16
-#define HTTP_PAUSE          0.5 /* s without accepting when there is no descriptor left */
+#define HTTP_FIRST_SAMPLE   0.05 /* s after the start */
+#define HTTP_PATIENCE       0.5  /* s until a sample is taken without workers that do not answer */
+#define HTTP_PAUSE          0.5  /* s without accepting when there is no descriptor left */
 
 /* --- connections --- */
 
@@ -195,7 +197,7 @@ static void http_add_socket(void *ctx, int fd)
 
 static bool http_listen(struct http *h)
 {
-    const struct config *config = h->config;
+    const struct config *config = h->stats->config;
     bool good = true;
     if (config->stats_bind.n == 0)
         good = net_listen("*", config->stats_port, config->tcp_backlog, http_add_socket, h) &&
@@ -207,13 +209,57 @@ static bool http_listen(struct http *h)
     return good && h->nsockets > 0;
 }
 
+/* --- samples --- */
+
+static void http_take_sample(struct http *h)
+{
+    struct stats *s = collector_stats(h->collector);
+    ev_timer_stop(h->loop, &h->patience);
+    s->totals[TOTAL_http_requests] = h->requests;
+    s->totals[TOTAL_http_refused] = auth_refused(h->auth);
+    s->http_connections = h->nconnections;
+    snprintf(s->token, sizeof s->token, "%s", s->config->stats_admin ? h->token : "");
+    collector_take(h->collector);
+}
+
+static void http_on_survey(void *owner, void *arg)
+{
+    struct http *h = owner;
+    bool late = !ev_is_active(&h->patience);
+    if (collector_on_survey(h->collector, arg) && !late && !h->stopping)
+        http_take_sample(h);
+}
+
+static void http_on_patience(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop;
+    (void)events;
+    http_take_sample(timer->data);
+}
+
+static void http_on_second(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    struct http *h = timer->data;
+    ev_timer_again(loop, &h->patience);
+    collector_ask(h->collector, &h->mailbox, http_on_survey);
+}
+
+static void http_start_samples(struct http *h)
+{
+    ev_timer_init(&h->second, http_on_second, HTTP_FIRST_SAMPLE, 1.0);
+    ev_init(&h->patience, http_on_patience);
+    h->patience.repeat = HTTP_PATIENCE;
+    h->second.data = h->patience.data = h;
+    ev_timer_start(h->loop, &h->second);
+}
+
 /* --- calls from the main thread --- */
 
 static void http_take_config(void *owner, void *arg)
 {
-    struct http *h = owner;
-    config_unref(h->config);
-    h->config = arg;
+    const struct http *h = owner;
+    collector_set_config(h->collector, arg);
 }
 
 void http_give_config(struct http *h, const struct config *config)
@@ -224,9 +270,8 @@ void http_give_config(struct http *h, const struct config *config)
 
 static void http_take_topology(void *owner, void *arg)
 {
-    struct http *h = owner;
-    topology_unref(h->topology);
-    h->topology = arg;
+    const struct http *h = owner;
+    collector_set_topology(h->collector, arg);
 }
 
 void http_give_topology(struct http *h, struct topology *t)
@@ -281,6 +326,7 @@ static bool http_open(struct http *h)
         return false;
     mailbox_init(&h->mailbox, h->loop, h);
     http_make_token(h);
+    http_start_samples(h);
     return http_listen(h) && http_start_daemon(h);
 }
 
@@ -291,7 +337,9 @@ struct http *http_start(struct process *process)
         return NULL;
     struct http *h = memory_zalloc(sizeof *h);
     h->process = process;
-    h->config = config_ref(config);
+    h->collector = collector_new(process);
+    h->stats = collector_stats(h->collector);
+    collector_set_config(h->collector, config_ref(config));
     int error = http_open(h) ? pthread_create(&h->thread, NULL, http_main, h) : -1;
     if (error) {
         log_warning("There is no statistics page on port %u", config->stats_port);
@@ -328,12 +376,15 @@ void http_free(struct http *h)
         ev_timer_stop(h->loop, &h->pause);
         MHD_stop_daemon(h->daemon);
     }
+    if (h->second.data) {
+        ev_timer_stop(h->loop, &h->second);
+        ev_timer_stop(h->loop, &h->patience);
+    }
     if (h->mailbox.loop)
         mailbox_destroy(&h->mailbox);
     if (h->loop)
         ev_loop_destroy(h->loop);
-    topology_unref(h->topology);
-    config_unref(h->config);
+    collector_free(h->collector);
     auth_free(h->auth);
     free(h);
 }

@@ -1,0 +1,89 @@
+/* event: what happened that an operator may want to know, the newest of it, in bounded memory.
+ * A ring under a lock: events are rare, and who notes one holds it for a copy of a line. */
+#define _GNU_SOURCE
+#include "base/event.h"
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+const char *const event_kinds[EVENT_KINDS] = {
+    "node", "failover", "slots", "redirects", "client", "connection", "config", "action", "proxy"};
+const char *const event_severities[] = {"info", "warning", "critical"};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct event ring[EVENT_KEPT];
+static uint64_t total, changes;
+
+static double event_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The latest event of the same kind and text, not long ago. */
+static struct event *event_same(enum event_kind kind, const char *text, double now)
+{
+    for (uint64_t back = 0; back < total && back < EVENT_KEPT; back++) {
+        struct event *e = &ring[(total - 1 - back) % EVENT_KEPT];
+        if (e->kind == kind && now - e->at < EVENT_SAME && strcmp(e->text, text) == 0)
+            return e;
+    }
+    return NULL;
+}
+
+void event_note(enum event_kind kind, enum event_severity severity, const char *format, ...)
+{
+    char text[EVENT_TEXT];
+    double now = event_clock();
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    pthread_mutex_lock(&lock);
+    struct event *e = event_same(kind, text, now);
+    if (e) {
+        e->count++;
+    } else {
+        e = &ring[total % EVENT_KEPT];
+        e->id = ++total;
+        e->count = 1;
+        e->kind = (uint8_t)kind;
+        e->severity = (uint8_t)severity;
+        memcpy(e->text, text, sizeof text);
+    }
+    e->at = now;
+    e->changed = ++changes;
+    pthread_mutex_unlock(&lock);
+}
+
+size_t event_copy(struct event *out, size_t cap, uint64_t changed)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&lock);
+    for (uint64_t back = 0; back < total && back < EVENT_KEPT && n < cap; back++) {
+        const struct event *e = &ring[(total - 1 - back) % EVENT_KEPT];
+        if (e->changed > changed)
+            out[n++] = *e;
+    }
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
+uint64_t event_total(void)
+{
+    pthread_mutex_lock(&lock);
+    uint64_t n = total;
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
+uint64_t event_changed(void)
+{
+    pthread_mutex_lock(&lock);
+    uint64_t n = changes;
+    pthread_mutex_unlock(&lock);
+    return n;
+}
