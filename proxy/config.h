@@ -153,7 +153,7 @@ const char *config_name(const struct config_directive *d);
 bool config_is_secret(const struct config_directive *d);  /* a password: not for pages and logs */
 bool config_is_runtime(const struct config_directive *d); /* config_set and reload may change it */
 const char *config_section_of(const struct config_directive *d); /* title of its section */
-bool config_is_unused(const struct config_directive *d);  /* accepted, does nothing yet */
+bool config_is_unused(const struct config_directive *d);         /* accepted, does nothing yet */
 
 /* The value as the file would have it (without quotes if it is one word). Caller frees. */
 char *config_value(const struct config *config, const struct config_directive *d);
