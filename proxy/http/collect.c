@@ -59,7 +59,6 @@ struct collector *collector_new(struct process *process)
     s->nworkers = process->nworkers;
     s->commands = memory_zalloc(COMMAND_STATS * sizeof *s->commands);
     s->started = collector_clock(CLOCK_REALTIME);
-    s->max_clients = process->max_clients;
     snprintf(s->id, sizeof s->id, "%s", process->id);
     history_init(&s->history);
     verdict_init(&s->verdict, s->started);

@@ -289,9 +289,7 @@ static json_t *json_proxy(const struct stats *s)
     json_put_number(o, "descriptors", (double)s->descriptors);
     json_put_number(o, "descriptors_limit", (double)s->descriptors_limit);
     json_put_number(o, "clients", s->now[NOW_clients]);
-    json_put_number(o, "clients_limit",
-                    s->config->maxclients < s->max_clients ? s->config->maxclients
-                                                           : s->max_clients);
+    json_put_number(o, "clients_limit", s->config->maxclients);
     json_put_number(o, "waiting_limit", s->config->max_waiting_requests);
     json_put_text(o, "config_file", config_file(s->config));
     json_put_number(o, "port", s->config->port);

@@ -129,7 +129,6 @@ struct stats {
     bool draining;
     uint64_t descriptors, descriptors_limit;
     uint32_t commands_known;
-    uint32_t max_clients;
     uint32_t http_connections, http_streams;
     char token[40]; /* of actions; "": they are not allowed */
 };

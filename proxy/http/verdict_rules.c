@@ -327,7 +327,7 @@ static void find_waiting(struct stats *s, const struct verdict_rule *rule)
 
 static void find_clients(struct stats *s, const struct verdict_rule *rule)
 {
-    double limit = s->config->maxclients < s->max_clients ? s->config->maxclients : s->max_clients;
+    double limit = s->config->maxclients;
     if (s->now[NOW_clients] < NEARLY_FULL * limit)
         return;
     struct finding *f = verdict_add(s, rule, VERDICT_PROXY, "%.0f of at most %.0f clients",
