@@ -41,10 +41,11 @@ struct config {
     uint64_t
         client_output_window;     /* bytes of replies unsent to a client before its requests wait */
     uint64_t client_output_limit; /* bytes of replies unsent to a client before it is closed */
-    uint64_t client_transaction_limit; /* bytes of commands queued behind MULTI */
-    uint64_t max_waiting_memory;       /* bytes of parked requests, all threads together */
-    uint32_t max_waiting_requests;     /* number of parked requests, all threads together */
-    uint32_t max_pipeline;             /* requests in flight per client */
+    uint64_t client_output_limit_pubsub; /* the same of messages to a subscriber */
+    uint64_t client_transaction_limit;   /* bytes of commands queued behind MULTI */
+    uint64_t max_waiting_memory;         /* bytes of parked requests, all threads together */
+    uint32_t max_waiting_requests;       /* number of parked requests, all threads together */
+    uint32_t max_pipeline;               /* requests in flight per client */
     uint32_t max_keys_per_command;
     uint32_t read_from; /* enum config_read_from */
     bool cross_slot;    /* split MGET, MSET, DEL … over slots */

@@ -219,6 +219,10 @@ const struct config_directive config_directives[] = {
      .fallback = "1gb",
      .help = "Replies held for one client before it is closed; longer than the longest value that "
              "slow clients read."},
+    {.name = "client-output-limit-pubsub", .section = LIMITS, .kind = CONFIG_SIZE,
+     FIELD(client_output_limit_pubsub), RANGE(64 * KB, 1024 * GB), .flags = CONFIG_RUNTIME,
+     .fallback = "32mb",
+     .help = "Messages held for one subscriber before it is closed."},
     {.name = "max-waiting-requests", .section = LIMITS, .kind = CONFIG_INT,
      FIELD(max_waiting_requests), RANGE(0, 100000000), .flags = CONFIG_RUNTIME,
      .fallback = "100000",

@@ -36,7 +36,7 @@ static const struct stream_ops backend_ops;
 
 /* --- life --- */
 
-static int backend_connect(const struct pool *pool, bool *connecting)
+int backend_connect(const struct pool *pool, bool *connecting)
 {
     int fd = socket(pool->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)

@@ -67,6 +67,8 @@ struct backend {
     bool ready;          /* its handshake is over, also when it is dead by now */
 };
 
+/* A socket to the pool's node, on which a connect is under way if *connecting. -1: errno. */
+int backend_connect(const struct pool *pool, bool *connecting);
 /* Begin to connect. NULL if the system refuses at once (errno set). */
 struct backend *backend_open(struct pool *pool, enum pool_kind kind, unsigned slot_in_pool);
 /* The same for a lease; use lease_take. */

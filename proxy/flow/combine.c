@@ -4,6 +4,7 @@
 #include "flow/combine_info.h"
 #include "flow/combine_scan.h"
 #include "flow/local_call.h"
+#include "flow/pubsub.h"
 #include "flow/worker.h"
 #include "resp/reply.h"
 
@@ -75,6 +76,8 @@ static const combine_fn combine_table[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_SCAN] = combine_scan,
     [COMMAND_LOCAL_RANDOMKEY] = combine_randomkey,
     [COMMAND_LOCAL_FUNCTION_STATS] = combine_function_stats,
+    [COMMAND_LOCAL_PUBLISH] = pubsub_merge_publish,
+    [COMMAND_LOCAL_PUBSUB] = pubsub_merge_pubsub,
     [COMMAND_LOCAL_CLUSTER] = combine_only,
     [COMMAND_LOCAL_CONFIG] = combine_config,
 };

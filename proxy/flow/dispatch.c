@@ -9,6 +9,7 @@
 #include "flow/fanout.h"
 #include "flow/local.h"
 #include "flow/monitor.h"
+#include "flow/pubsub.h"
 #include "flow/route.h"
 #include "flow/script.h"
 #include "flow/session.h"
@@ -97,6 +98,9 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
     }
     bool same;
     uint16_t *slots = dispatch_slots(w, data, args, &same);
+    if (same && cmd->local == COMMAND_LOCAL_PUBLISH &&
+        pubsub_publish(c, cmd, slots[0], data, len, args))
+        return;
     if (same && command_is_blocking(cmd, data, args))
         blocking_execute(c, cmd, slots[0], chunk, data, len, args);
     else if (same)
@@ -142,6 +146,9 @@ static void dispatch_by_kind(struct client *c, const struct command *cmd, struct
         dispatch_keys(c, cmd, chunk, data, len, args);
         return;
     case COMMAND_ANY:
+        if (cmd->local == COMMAND_LOCAL_PUBLISH &&
+            pubsub_publish(c, cmd, SLOT_NONE, data, len, args))
+            return;
         dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
         return;
     case COMMAND_MASTERS:

@@ -293,7 +293,10 @@ void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char
     struct fanout *f = fanout_new(c, cmd, 1, 0);
     f->merge = COMMAND_MERGE_SPECIAL;
     f->state = state;
-    route_send(w, fanout_child(w, f, 0, slot), NULL, data, len);
+    struct request *child = fanout_child(w, f, 0, slot);
+    if (len >= REQUEST_BULK_MIN)
+        child->flags |= REQUEST_BULK;
+    route_send(w, child, NULL, data, len);
 }
 
 /* --- merging --- */

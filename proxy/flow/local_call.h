@@ -133,6 +133,9 @@ void local_info(const struct local_call *call);
 void local_scan(const struct local_call *call);
 void local_config(const struct local_call *call);
 void local_wait(const struct local_call *call);
+void local_subscribe(const struct local_call *call);
+void local_unsubscribe(const struct local_call *call);
+void local_pubsub(const struct local_call *call);
 void local_to_masters(const struct local_call *call);
 
 #endif

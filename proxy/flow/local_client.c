@@ -4,6 +4,7 @@
 #include "flow/gather.h"
 #include "flow/local_address.h"
 #include "flow/local_call.h"
+#include "flow/pubsub.h"
 #include "flow/session.h"
 #include "flow/transaction.h"
 #include <stdio.h>
@@ -86,6 +87,8 @@ static void client_print_flags(const struct client *c, char out[CLIENT_FLAGS_LEN
     char *p = out;
     if (c->flags & CLIENT_MONITOR)
         *p++ = 'O';
+    if (c->flags & CLIENT_SUBSCRIBED)
+        *p++ = 'P';
     if (c->flags & CLIENT_MULTI)
         *p++ = 'x';
     if (client_is_blocked(c))
@@ -128,15 +131,16 @@ static void client_print(const struct client *c, size_t executing, struct gather
     client_print_flags(c, flags);
     const struct transaction *t = c->flags & CLIENT_MULTI ? session->transaction : NULL;
     gather_printf(part,
-                  "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=0 "
-                  "psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 "
+                  "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=%u "
+                  "psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 "
                   "rbp=0 obl=0 oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 "
                   "resp=%d lib-name=%s lib-ver=%s\n",
                   (unsigned long long)c->id, peer, own, c->stream.io.fd,
                   client_or_empty(session->name), (long long)(now - c->created),
-                  (long long)(now - c->active), flags, t ? (int)t->count : -1, queued,
-                  allocated > queued ? allocated - queued : 0, t ? t->bytes : 0,
-                  c->stream.out.len > 0, c->stream.out.len,
+                  (long long)(now - c->active), flags, pubsub_count(c, PUBSUB_CHANNEL),
+                  pubsub_count(c, PUBSUB_PATTERN), pubsub_count(c, PUBSUB_SHARD),
+                  t ? (int)t->count : -1, queued, allocated > queued ? allocated - queued : 0,
+                  t ? t->bytes : 0, c->stream.out.len > 0, c->stream.out.len,
                   sizeof *c + allocated + c->stream.out.len, c->stream.blocked ? "rw" : "r",
                   c->last_command ? c->last_command->name : "NULL", c->flags & CLIENT_RESP3 ? 3 : 2,
                   client_or_empty(session->lib_name), client_or_empty(session->lib_version));
@@ -150,21 +154,31 @@ static void client_info(const struct local_call *call)
     free(part.data);
 }
 
-/* Which clients CLIENT LIST is about: all, none of slotway's (another type), or those named. */
+/* The types of clients that Redis knows. */
+enum client_type { CLIENT_TYPE_ANY, CLIENT_TYPE_NORMAL, CLIENT_TYPE_PUBSUB, CLIENT_TYPE_NONE };
+
+static bool client_is_of_type(const struct client *c, enum client_type type)
+{
+    if (type == CLIENT_TYPE_ANY)
+        return true;
+    return type == (c->flags & CLIENT_SUBSCRIBED ? CLIENT_TYPE_PUBSUB : CLIENT_TYPE_NORMAL);
+}
+
+/* Which clients CLIENT LIST is about: all, those of a type, or those named. */
 struct client_list_question {
     uint64_t asker;
     size_t asker_len; /* of the asker's request */
-    bool none;
-    uint32_t n; /* 0: no ids were given */
+    uint8_t type;     /* enum client_type */
+    uint32_t n;       /* 0: no ids were given */
     uint64_t ids[];
 };
 
-static bool client_list_wants(const struct client_list_question *question, uint64_t id)
+static bool client_list_wants(const struct client_list_question *question, const struct client *c)
 {
-    if (question->none)
+    if (!client_is_of_type(c, (enum client_type)question->type))
         return false;
     for (uint32_t i = 0; i < question->n; i++)
-        if (question->ids[i] == id)
+        if (question->ids[i] == c->id)
             return true;
     return question->n == 0;
 }
@@ -173,7 +187,7 @@ static void client_list_collect(struct worker *w, const void *question, struct g
 {
     const struct client_list_question *q = question;
     for (const struct client *c = w->clients; c; c = c->next) {
-        if (!client_list_wants(q, c->id))
+        if (!client_list_wants(q, c))
             continue;
         client_print(c, c->id == q->asker ? q->asker_len : 0, part);
         part->n++;
@@ -226,12 +240,24 @@ static void client_list_finish(struct worker *w, struct gather *g, struct bufq *
     free(all.data);
 }
 
-/* The types of clients that Redis knows; all of slotway's are normal ones. */
-static bool client_type_known(const struct local_call *call, uint32_t i, bool *normal)
+/* The type that argument i names; slotway has no clients of some. False: Redis knows none such. */
+static bool client_parse_type(const struct local_call *call, uint32_t i, enum client_type *type)
 {
-    *normal = local_is(call, i, "normal");
-    return *normal || local_is(call, i, "slave") || local_is(call, i, "replica") ||
-           local_is(call, i, "pubsub") || local_is(call, i, "master");
+    static const struct {
+        const char *name;
+        enum client_type type;
+    } types[] = {{"normal", CLIENT_TYPE_NORMAL},
+                 {"pubsub", CLIENT_TYPE_PUBSUB},
+                 {"slave", CLIENT_TYPE_NONE},
+                 {"replica", CLIENT_TYPE_NONE},
+                 {"master", CLIENT_TYPE_NONE}};
+    for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
+        if (!local_is(call, i, types[k].name))
+            continue;
+        *type = types[k].type;
+        return true;
+    }
+    return false;
 }
 
 /* The question behind CLIENT LIST ID id…; NULL: answered with an error. */
@@ -258,15 +284,15 @@ static void client_list(const struct local_call *call)
     struct client_list_question *question;
     char shown[LOCAL_SHOWN_LEN];
     uint32_t argc = local_argc(call);
-    bool normal = true;
+    enum client_type type;
     if (argc == 4 && local_is(call, 2, "type")) {
-        if (!client_type_known(call, 3, &normal)) {
+        if (!client_parse_type(call, 3, &type)) {
             client_reply_errorf(call->c, "ERR Unknown client type '%s'",
                                 local_shown(call, 3, shown));
             return;
         }
         question = memory_zalloc(sizeof *question);
-        question->none = !normal;
+        question->type = (uint8_t)type;
     } else if (argc > 3 && local_is(call, 2, "id")) {
         question = client_list_ids(call);
     } else if (argc == 2) {
@@ -293,8 +319,9 @@ struct client_kill_question {
     uint64_t asker;
     uint64_t id;     /* 0: any */
     int64_t max_age; /* seconds; 0: any */
+    uint8_t type;    /* enum client_type */
     bool skip_me;
-    bool none;                    /* a type or user that no client of slotway has */
+    bool none;                    /* a user or address that no client of slotway has */
     bool old_form;                /* CLIENT KILL addr: answers OK or an error */
     char addr[LOCAL_ADDRESS_LEN]; /* "": any */
     char laddr[LOCAL_ADDRESS_LEN];
@@ -304,6 +331,8 @@ static bool client_kill_matches(const struct client_kill_question *q, const stru
 {
     char address[LOCAL_ADDRESS_LEN];
     if (q->none || (q->skip_me && c->id == q->asker) || (q->id && c->id != q->id))
+        return false;
+    if (!client_is_of_type(c, (enum client_type)q->type))
         return false;
     if (q->max_age && (int64_t)(c->worker->now / 1000000) - c->created < q->max_age)
         return false;
@@ -380,12 +409,12 @@ static const char *client_kill_type(const struct local_call *call, uint32_t i,
                                     struct client_kill_question *q, char text[256])
 {
     char shown[LOCAL_SHOWN_LEN];
-    bool normal;
-    if (!client_type_known(call, i, &normal)) {
+    enum client_type type;
+    if (!client_parse_type(call, i, &type)) {
         snprintf(text, 256, "ERR Unknown client type '%s'", local_shown(call, i, shown));
         return text;
     }
-    q->none = q->none || !normal;
+    q->type = (uint8_t)type;
     return NULL;
 }
 

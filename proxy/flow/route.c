@@ -25,6 +25,7 @@
 #include "flow/monitor.h"
 #include "flow/order.h"
 #include "flow/pool.h"
+#include "flow/pubsub.h"
 #include "flow/script.h"
 #include "flow/transaction.h"
 #include "flow/watch.h"
@@ -133,6 +134,13 @@ static uint16_t route_node(const struct worker *w, const struct request *r, uint
     if (r->target != NODE_NONE)
         return r->target;
     return r->slot == SLOT_NONE ? route_any_node(w, hash) : w->slot_node[r->slot];
+}
+
+uint16_t route_any_slot(const struct worker *w, uint64_t hash)
+{
+    uint16_t node = route_any_node(w, hash);
+    uint16_t at = node == NODE_NONE ? NODE_NONE : w->node_shard[node];
+    return at == NODE_NONE ? SLOT_NONE : w->shards[at].first_slot;
 }
 
 static struct backend *route_pick(struct worker *w, struct request *r)
@@ -739,4 +747,5 @@ void route_set_topology(struct worker *w, struct topology *t)
     if (changed)
         route_raise_barriers(w);
     w->drive_wanted = true;
+    pubsub_on_topology(w);
 }

@@ -5,6 +5,7 @@
 #include "flow/backend.h"
 #include "flow/lease.h"
 #include "flow/monitor.h"
+#include "flow/pubsub.h"
 #include "flow/transaction.h"
 #include "flow/worker.h"
 #include <stdlib.h>
@@ -24,6 +25,7 @@ void session_free(struct client *c)
     monitor_end(c);
     if (s->transaction)
         transaction_free(c);
+    pubsub_leave(c);
     lease_close_all(c);
     bufq_clear(&c->worker->chunks, &s->pushes);
     free(s->name);
@@ -42,6 +44,7 @@ void session_reset(struct client *c)
     monitor_end(c);
     transaction_reset(c);
     s->holds = 0;
+    pubsub_leave(c);
     lease_close_all(c);
     free(s->name);
     s->name = NULL;
@@ -50,6 +53,8 @@ void session_reset(struct client *c)
 bool session_on_command(struct client *c, const struct command *cmd, struct chunk *chunk,
                         char *data, size_t len, const struct resp_args *args)
 {
+    if ((c->flags & CLIENT_SUBSCRIBED) && pubsub_on_command(c, cmd, data, args))
+        return true;
     if ((c->flags & CLIENT_MONITOR) && monitor_on_command(c, cmd))
         return true;
     if (c->flags & CLIENT_MULTI)

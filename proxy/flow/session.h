@@ -10,6 +10,7 @@
 
 struct backend;
 struct chunk;
+struct pubsub_client;
 struct transaction;
 
 /* Why leases that this client's requests take stay bound to it; any of them is enough. */
@@ -25,6 +26,7 @@ struct session {
     struct bufq pushes;       /* out-of-band messages that wait for the end of a long reply */
     struct blocking blocking; /* of the command at the head, while client_is_blocked */
     struct transaction *transaction; /* MULTI and WATCH; NULL: none so far */
+    struct pubsub_client *pubsub;    /* subscriptions, NULL: none; pubsub.h */
 };
 
 /* The client's session, made when there is none. */

@@ -11,6 +11,7 @@
 #include "flow/client.h"
 #include "flow/monitor.h"
 #include "flow/pool.h"
+#include "flow/pubsub.h"
 #include "flow/route.h"
 #include "flow/slowlog.h"
 #include "flow/watch.h"
@@ -90,6 +91,8 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
         bells_drive(w);
     if (w->drive_wanted && w->parked)
         route_drive(w);
+    if (w->pubsub_wanted)
+        pubsub_turn(w);
     for (int round = 0; round < WORKER_ROUNDS && (w->pumpable || w->dirty); round++) {
         worker_pump(w);
         monitor_flush(w);
@@ -101,6 +104,9 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
     }
     client_bury(w);
     backend_bury(w);
+    pubsub_bury(w);
+    if (w->pubsub_wanted)
+        ev_idle_start(loop, &w->more_to_do);
     watch_end_turn(w, worker_clock());
     if (w->stopping)
         ev_break(loop, EVBREAK_ALL);
@@ -119,7 +125,8 @@ static void worker_on_drive_timer(struct ev_loop *loop, ev_timer *watcher, int e
 static void worker_check_idle(struct worker *w, struct client *c)
 {
     uint32_t timeout = w->config->timeout;
-    if (!timeout || c->head || w->seconds - c->active <= (int64_t)timeout)
+    if (!timeout || c->head || (c->flags & CLIENT_SUBSCRIBED) ||
+        w->seconds - c->active <= (int64_t)timeout)
         return;
     counters_add(&w->counters, COUNTER_clients_closed_idle, 1);
     client_close(c);
@@ -143,6 +150,7 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
     atomic_store_explicit(&w->heartbeat, w->now, memory_order_relaxed);
     w->slow_budget = WORKER_SLOW_BUDGET;
     pool_check(w);
+    pubsub_check(w);
     if (monitor_is_on(w))
         monitor_follow(w);
     bells_check(w);
@@ -349,6 +357,7 @@ struct worker *worker_new(struct process *process, uint32_t id, const struct con
     w->slot_stamps = memory_zalloc(SLOT_COUNT * sizeof *w->slot_stamps);
     w->slot_child = memory_zalloc(SLOT_COUNT * sizeof *w->slot_child);
     w->slowlog = slowlog_new();
+    w->pubsub = pubsub_new(w);
     w->watch = watch_new();
     w->monitor = monitor_new();
     w->slow_budget = WORKER_SLOW_BUDGET;
@@ -363,6 +372,7 @@ static void *worker_main(void *arg)
     struct worker *w = arg;
     ev_run(w->loop, 0);
     pool_close_all(w);
+    pubsub_close(w);
     client_bury(w);
     backend_bury(w);
     mailbox_post(&w->process->mailbox, w->process->on_worker_end, w);
@@ -402,6 +412,7 @@ void worker_free(struct worker *w)
     while (w->clients)
         client_close(w->clients);
     client_bury(w);
+    pubsub_free(w);
     pool_close_all(w);
     worker_free_parked(w);
     bells_free(w);

@@ -28,6 +28,7 @@ struct watch;
 struct monitor;
 struct process;
 struct fanout_given;
+struct pubsub;
 
 /* Replicas of each slot's master, by stable node index: a list that ends with NODE_NONE. */
 #define WORKER_MAX_REPLICAS 8
@@ -92,6 +93,8 @@ struct worker {
     struct client *clients; /* all of this worker's */
     struct client *closing; /* closed ones, freed at the end of the turn */
     struct backend *dead;   /* closed backends, freed at the end of the turn */
+    struct pubsub *pubsub;  /* subscriptions of its clients */
+    bool pubsub_wanted;     /* pubsub_turn is to be called at the end of the turn */
     bool draining;
     bool drained;         /* on_worker_drained was posted */
     uint64_t drain_until; /* µs */

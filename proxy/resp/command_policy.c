@@ -112,12 +112,12 @@ static const struct policy policies[] = {
     IS("pfselftest", ANY),
     LOCAL("ping", PING),
     LOCAL("proxy", PROXY),
-    IS("psubscribe", LATER),
+    ALONE("psubscribe", SUBSCRIBE),
     IS("psync", REFUSED),
-    IS("publish", ANY),
-    IS("pubsub", LATER),
+    ROW("publish", ANY, FIRST, PUBLISH, false),
+    SPECIAL("pubsub", PUBSUB),
     IS("pubsub|help", ANY),
-    IS("punsubscribe", LATER),
+    LOCAL("punsubscribe", UNSUBSCRIBE),
     LOCAL("quit", QUIT),
     SPECIAL("randomkey", RANDOMKEY),
     LOCAL("readonly", READONLY),
@@ -140,16 +140,16 @@ static const struct policy policies[] = {
     IS("shutdown", ADMIN),
     IS("slaveof", ADMIN),
     LOCAL("slowlog", SLOWLOG),
-    IS("spublish", KEYED),
-    IS("ssubscribe", LATER),
-    IS("subscribe", LATER),
-    IS("sunsubscribe", LATER),
+    ROW("spublish", KEYED, FIRST, PUBLISH, false),
+    ALONE("ssubscribe", SUBSCRIBE),
+    ALONE("subscribe", SUBSCRIBE),
+    LOCAL("sunsubscribe", UNSUBSCRIBE),
     IS("swapdb", ANY), /* the node's own "not allowed in cluster mode" */
     IS("sync", REFUSED),
     LOCAL("time", TIME),
     SPLIT("touch", SUM),
     SPLIT("unlink", SUM),
-    IS("unsubscribe", LATER),
+    LOCAL("unsubscribe", UNSUBSCRIBE),
     LOCAL("unwatch", UNWATCH),
     ROW("wait", MASTERS, MIN, WAIT, true),
     ROW("waitaof", MASTERS, MIN, WAIT, true),
@@ -202,6 +202,8 @@ void command_policy_apply(struct command *cmd, const struct command_row *row)
     cmd->kind = policy.kind;
     cmd->merge = policy.merge;
     cmd->local = policy.local;
+    if (policy.local != COMMAND_LOCAL_NONE)
+        cmd->flags &= (uint16_t)~COMMAND_ONE_KEY; /* not for the path of plain forwarding */
     if (policy.alone)
         cmd->flags |= COMMAND_ALONE;
     if (cmd->local == COMMAND_LOCAL_EXEC)

@@ -1,0 +1,257 @@
+/* pubsub_hub: the parts of a worker's hub; private to pubsub*.c and local_pubsub.c.
+ *
+ *   topic -- members -- clients        who gets its messages
+ *     |----- subs ----- links          where slotway is subscribed to it
+ *     '----- waits                     SUBSCRIBE commands that it keeps waiting
+ */
+#ifndef SLOTWAY_FLOW_PUBSUB_HUB_H
+#define SLOTWAY_FLOW_PUBSUB_HUB_H
+
+#include "cluster/topology.h"
+#include "flow/pubsub.h"
+#include "flow/stream.h"
+#include "resp/resp.h"
+#include <uthash.h>
+
+/* Where a topic has to be subscribed. */
+enum pubsub_scope {
+    PUBSUB_AT_HOME,
+    PUBSUB_AT_MASTERS, /* and at home */
+    PUBSUB_AT_OWNER,   /* of its slot */
+    PUBSUB_NOWHERE,    /* PUBSUB_INVALIDATE */
+    PUBSUB_SCOPES
+};
+
+struct pubsub_topic {
+    UT_hash_handle hh;
+    struct pubsub *hub;
+    struct census_entry *entry;
+    struct pubsub_member *first, *last; /* linked by next, prev */
+    struct pubsub_sub *subs;            /* linked by topic_next */
+    struct pubsub_wait *waits;          /* those that wait for this topic now: topic_next */
+    struct pubsub_topic *next_idle;
+    uint32_t members;
+    uint32_t named;    /* commands under way that name it */
+    uint32_t queued;   /* deliveries under way */
+    uint64_t retry_at; /* µs: a node refused it; not tried again before */
+    uint16_t slot;     /* PUBSUB_SHARD */
+    uint16_t target;   /* PUBSUB_SHARD: MOVED named this node, else NODE_NONE … */
+    uint16_t moved;    /* … while the slot map said this one */
+    uint8_t kind;      /* enum pubsub_kind */
+    uint8_t scope;     /* enum pubsub_scope */
+    bool idle;         /* on the list of those that may be freed */
+    uint32_t key_len;
+    char key[]; /* kind + 'a', then the name */
+};
+
+static inline const char *topic_name(const struct pubsub_topic *t)
+{
+    return t->key + 1;
+}
+
+static inline uint32_t topic_name_len(const struct pubsub_topic *t)
+{
+    return t->key_len - 1;
+}
+
+/* Must slotway be subscribed to it? */
+static inline bool topic_is_wanted(const struct pubsub_topic *t)
+{
+    return t->members || t->named;
+}
+
+/* One client's subscription to one topic. */
+struct pubsub_member {
+    UT_hash_handle hh; /* by key */
+    struct pubsub_member_key {
+        struct client *client;
+        struct pubsub_topic *topic;
+    } key;
+    struct pubsub_member *next, *prev;               /* the topic's */
+    struct pubsub_member *client_next, *client_prev; /* the client's */
+    uint64_t since;                                  /* it gets messages whose number is greater */
+};
+
+/* What a client's session holds. */
+struct pubsub_client {
+    struct pubsub_member *first, *last;
+    uint32_t counts[PUBSUB_KINDS];
+    struct pubsub_wait *wait; /* its SUBSCRIBE under way */
+};
+
+/* A SUBSCRIBE command whose topics are not all confirmed yet. */
+struct pubsub_wait {
+    struct pubsub_wait *next, *prev;             /* the hub's */
+    struct pubsub_wait *topic_next, *topic_prev; /* of topics[at] */
+    struct client *client;
+    struct request *request;
+    uint64_t started; /* µs */
+    uint8_t kind;
+    uint32_t n, at; /* topics[0 … at - 1] are confirmed */
+    struct pubsub_topic *topics[];
+};
+
+/* slotway's subscription to a topic at a node. */
+struct pubsub_sub {
+    struct pubsub_topic *topic;
+    struct pubsub_link *link;
+    struct pubsub_sub *topic_next;
+    struct pubsub_sub *link_next, *link_prev;
+    uint32_t inflight; /* SUBSCRIBE and UNSUBSCRIBE commands without an answer */
+    bool wanted;       /* the last one of them is a SUBSCRIBE */
+    bool confirmed;
+};
+
+/* A command under way on a link. */
+enum pubsub_op_kind { PUBSUB_OP_GREET, PUBSUB_OP_PING, PUBSUB_OP_SUB, PUBSUB_OP_UNSUB };
+
+struct pubsub_op {
+    struct pubsub_op *next;
+    struct pubsub_sub *sub; /* SUB, UNSUB */
+    enum pubsub_op_kind kind;
+};
+
+/* Shard channels have links of their own: what goes wrong with a slot's move does not touch the
+ * others. */
+enum pubsub_role { PUBSUB_PLAIN, PUBSUB_SHARDED };
+
+/* A connection to a node, for subscriptions only. */
+struct pubsub_link {
+    struct stream stream; /* first: a stream of ops link_ops is a link */
+    struct pubsub *hub;
+    struct pubsub_link *next, *prev; /* the hub's, or its closed ones (next) */
+    struct pubsub_sub *subs;
+    struct pubsub_op *ops, *last_op; /* in the order of their answers */
+    struct resp_reply_scan scan;     /* of the message that is being read … */
+    size_t scanned;                  /* … of which so many bytes were seen */
+    struct chunk *in;                /* the beginning of a message, NULL: none */
+    size_t in_len;
+    uint64_t opened, heard; /* µs */
+    uint64_t idle_since;    /* µs: without subscriptions; 0: has some */
+    uint16_t node;
+    uint8_t role; /* enum pubsub_role */
+    bool ready;
+    bool useful; /* its node answered something after the handshake */
+    bool pinged;
+    bool closed;
+};
+
+/* A message that is handed out bit by bit. */
+struct pubsub_delivery {
+    struct pubsub_delivery *next;
+    struct pubsub_topic *topic;
+    struct chunk *chunk;
+    char *data;
+    size_t len;
+    uint64_t number;
+};
+
+/* slotway is not subscribed any more, but may have been when a node counted. */
+struct pubsub_ghost {
+    struct pubsub_ghost *next;
+    struct census_entry *entry;
+    uint16_t node;
+    uint64_t due; /* µs */
+};
+
+/* When a node may be connected to again. */
+struct pubsub_backoff {
+    uint64_t retry_at; /* µs */
+    uint32_t failures; /* in a row */
+};
+
+struct pubsub {
+    struct worker *worker;
+    struct pubsub_topic *topics;   /* hash */
+    struct pubsub_member *members; /* hash */
+    struct pubsub_topic *idle;     /* topics that may be freed */
+    struct pubsub_link *links, *dead;
+    struct pubsub_wait *waits, *last_wait;
+    struct pubsub_ghost *ghosts, *last_ghost;
+    struct pubsub_delivery *queue, *queue_tail;
+    size_t queued_bytes;
+    struct pubsub_member *cursor; /* next one to get the first of the queue */
+    bool begun;                   /* the cursor is that of the first of the queue */
+    bool reading_paused;
+    bool place_wanted;
+    bool unsettled; /* something could not be placed */
+    bool closing;
+    uint32_t per_turn;              /* messages handed out in one turn at most */
+    uint32_t budget;                /* messages that may still be handed out in this turn … */
+    uint64_t budget_turn;           /* … which is that of this time */
+    uint64_t number;                /* of the last message */
+    uint64_t scopes[PUBSUB_SCOPES]; /* topics that exist */
+    uint16_t home;                  /* node, NODE_NONE: to be chosen */
+    uint32_t home_choice;           /* where the choice begins */
+    struct pubsub_backoff backoff[TOPOLOGY_MAX_NODES];
+};
+
+/* Have pubsub_turn called at the end of this turn. */
+void hub_wake(struct pubsub *hub);
+
+/* --- pubsub_topic.c: topics and members --- */
+struct pubsub_topic *topic_get(struct pubsub *hub, enum pubsub_kind kind, const char *name,
+                               size_t len);
+struct pubsub_topic *topic_find(struct pubsub *hub, enum pubsub_kind kind, const char *name,
+                                size_t len);
+/* It may have become useless: freed at the end of the turn if it is. */
+void topic_check_idle(struct pubsub_topic *t);
+void topic_free_idle(struct pubsub *hub);
+/* Is it subscribed wherever it has to be? */
+bool topic_is_ready(const struct pubsub_topic *t);
+struct pubsub_member *member_find(struct client *c, struct pubsub_topic *t);
+void member_add(struct client *c, struct pubsub_topic *t);
+void member_remove(struct pubsub_member *m);
+
+/* --- pubsub_place.c: where topics are subscribed --- */
+/* Subscribe a topic where it has to be, and nowhere else. */
+void place_topic(struct pubsub_topic *t);
+void place_all(struct pubsub *hub);
+/* May slotway use this node? */
+bool place_is_fit(const struct pubsub *hub, uint16_t node);
+/* Is a message on this channel from this node to be passed on, and not one that comes from the home
+ * or from the slot's master as well? */
+bool place_accepts(const struct pubsub_link *l, const char *channel, size_t len);
+/* Is this name, or may a match of this pattern be, the channel of a keyspace notification? */
+bool place_is_keyspace(enum pubsub_kind kind, const char *name, size_t len);
+
+/* --- pubsub_link.c: connections --- */
+struct pubsub_link *link_find(struct pubsub *hub, uint16_t node, enum pubsub_role role);
+/* NULL: not possible now. */
+struct pubsub_link *link_open(struct pubsub *hub, uint16_t node, enum pubsub_role role);
+/* Close it; what was subscribed there is subscribed elsewhere. why: NULL: it is not needed. */
+void link_fail(struct pubsub_link *l, const char *why);
+/* Subscribe a topic on a link that is ready, unless it is. */
+void link_subscribe(struct pubsub_link *l, struct pubsub_topic *t);
+void link_unsubscribe(struct pubsub_sub *sub);
+struct pubsub_sub *link_sub(const struct pubsub_link *l, const struct pubsub_topic *t);
+/* Timeouts, pings. */
+void link_check_all(struct pubsub *hub);
+void link_free_dead(struct pubsub *hub);
+void ghost_free_due(struct pubsub *hub, uint64_t now);
+
+/* --- pubsub_deliver.c: messages to clients --- */
+/* One message as its node sent it (RESP2). */
+void deliver_message(struct pubsub_topic *t, struct chunk *chunk, char *data, size_t len);
+/* Go on with those that were too many for one turn. */
+void deliver_queued(struct pubsub *hub);
+void deliver_drop_all(struct pubsub *hub);
+
+/* --- pubsub_wait.c: SUBSCRIBE commands --- */
+/* A client's SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE: args[1 … argc - 1] are names. */
+void wait_begin(const struct local_call *call, enum pubsub_kind kind);
+/* The topic is confirmed, or may be: let those that wait for it go on. */
+void wait_on_topic(struct pubsub_topic *t);
+/* Something is not subscribed any more: look at all topics again. */
+void wait_restart_all(struct pubsub *hub);
+/* A node refused the topic for good: error line without line end. */
+void wait_refuse(struct pubsub_topic *t, const char *line, size_t len);
+/* The client is gone: its request is freed. */
+void wait_cancel(struct pubsub_wait *wait);
+void wait_check_all(struct pubsub *hub);
+/* "subscribe", name (NULL: a null), count; as a push in RESP3. */
+struct reply;
+void wait_put_answer(struct reply *r, const char *verb, const char *name, size_t len,
+                     uint32_t count);
+
+#endif
