@@ -299,7 +299,7 @@ static const struct {
     {"multi", COMMAND_LOCAL, COMMAND_MERGE_FIRST, COMMAND_LOCAL_MULTI},
     {"xread", COMMAND_KEYED, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE},
     {"command docs", COMMAND_ANY, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE},
-    {"publish", COMMAND_ANY, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE},
+    {"publish", COMMAND_ANY, COMMAND_MERGE_FIRST, COMMAND_LOCAL_PUBLISH},
     {"psync", COMMAND_REFUSED, COMMAND_MERGE_FIRST, COMMAND_LOCAL_NONE},
 };
 
@@ -323,7 +323,7 @@ START_TEST(no_blocking_or_pubsub_command_is_forwarded)
         if (cmd->flags & COMMAND_BLOCKING)
             ck_assert_msg(cmd->flags & COMMAND_ALONE, "%s", cmd->name);
         if (cmd->flags & COMMAND_PUBSUB && strstr(cmd->name, "subscribe"))
-            ck_assert_uint_eq(cmd->kind, COMMAND_LATER);
+            ck_assert_uint_eq(cmd->kind, COMMAND_LOCAL);
     }
 }
 END_TEST
