@@ -28,10 +28,19 @@ bool keywatch_is_broken(const struct client *c)
     const struct backend *b = watch->lease;
     if (!watch->active)
         return false;
-    if (watch->lost || !b || (b->pool->flags & POOL_UNFIT) ||
-        b->resp3 != ((c->flags & CLIENT_RESP3) != 0))
+    if (watch->lost || !b || (b->pool->flags & POOL_UNFIT))
         return true;
     return !watch->asking && c->worker->slot_node[watch->slot] != b->pool->node;
+}
+
+void keywatch_speak(struct backend *b, bool resp3)
+{
+    static const char hello[2][24] = {"*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n",
+                                      "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"};
+    if (b->resp3 == resp3)
+        return;
+    backend_command(b, hello[resp3], strlen(hello[resp3]));
+    b->resp3 = resp3;
 }
 
 void keywatch_end(struct client *c, bool tell)

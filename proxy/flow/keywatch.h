@@ -26,6 +26,8 @@ struct keywatch {
 
 /* Can EXEC not succeed any more? */
 bool keywatch_is_broken(const struct client *c);
+/* An EXEC is about to be sent on the lease b: in its client's protocol, which may have changed. */
+void keywatch_speak(struct backend *b, bool resp3);
 /* Forget the watched keys; the lease goes back. tell: the node has to be told, as no EXEC does. */
 void keywatch_end(struct client *c, bool tell);
 

@@ -255,6 +255,7 @@ static void transaction_forward(struct client *c, struct request *r, struct bufq
     struct seg *only = batch->head == batch->tail ? batch->head : NULL;
     if (watch->lease) {
         r->flags |= REQUEST_WATCHED;
+        keywatch_speak(watch->lease, r->flags & REQUEST_RESP3);
         if (watch->asking)
             r->target = watch->lease->pool->node;
     } else if (batch->len >= REQUEST_BULK_MIN) {

@@ -249,6 +249,25 @@ START_TEST(nil_has_its_own_form_in_resp3)
 }
 END_TEST
 
+START_TEST(the_connection_follows_its_clients_protocol)
+{
+    char hello[1000] = "";
+    struct flow_link *lease = watches("WATCH b");
+    flow_send(f, c, "HELLO 3");
+    flow_settle(f);
+    ck_assert_int_gt(read(c, hello, sizeof hello), 0);
+    flow_send(f, c, "MULTI", "HGETALL b", "EXEC");
+    gets(NODE_A, "HELLO 3", "MULTI", "HGETALL b", "EXEC");
+    ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
+    flow_answer(f, NODE_A, "%1\r\n+server\r\n+redis\r\n+OK\r\n+QUEUED\r\n*1\r\n%0\r\n");
+    flow_expect(f, c, "+OK\r\n+QUEUED\r\n*1\r\n%0\r\n");
+    flow_send(f, c, "WATCH b");
+    flow_node_serves(f, NODE_A, "WATCH b", "+OK\r\n");
+    ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
+    flow_expect(f, c, "+OK\r\n");
+}
+END_TEST
+
 START_TEST(a_connection_lost_during_exec_is_no_nil_if_it_may_have_been_executed)
 {
     watches("WATCH b");
@@ -362,6 +381,7 @@ static Suite *keywatch_suite(void)
         further_keys_are_watched_on_the_same_connection,
         a_lost_connection_makes_exec_answer_nil,
         nil_has_its_own_form_in_resp3,
+        the_connection_follows_its_clients_protocol,
         a_connection_lost_during_exec_is_no_nil_if_it_may_have_been_executed,
         a_slot_that_moves_makes_exec_answer_nil,
         watch_follows_moved_and_ask,
