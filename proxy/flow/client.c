@@ -7,6 +7,7 @@
 #include "flow/dispatch.h"
 #include "flow/fanout.h"
 #include "flow/lease.h"
+#include "flow/pause.h"
 #include "flow/session.h"
 #include "flow/worker.h"
 #include <stdarg.h>
@@ -106,6 +107,7 @@ void client_close(struct client *c)
         return;
     c->flags |= CLIENT_GONE;
     client_orphan_requests(c);
+    pause_release(c);
     client_drop_input(c);
     client_drop_partial(c);
     session_free(c);

@@ -359,7 +359,28 @@ static void info_read_line(void *ctx, char *line)
     info_add(reading->info, reading->section, name, colon + 1);
 }
 
-/* A field of slotway's own takes the place of the nodes', if they have it. */
+/* What slotway says of a field takes the place of what the nodes say. A client counts as blocked
+ * when its node knows of it, which may be a moment later than slotway; and the nodes may have other
+ * clients: so there the lesser figure. */
+static void info_override(struct info_line *line, const char *value)
+{
+    uint64_t nodes = strtoull(line->value, NULL, 10);
+    if (strcmp(line->name, "blocked_clients") == 0 && *line->value &&
+        nodes < strtoull(value, NULL, 10))
+        return;
+    free(line->value);
+    line->value = memory_strdup(value);
+}
+
+static void info_add_to(struct info_line *line, const char *value)
+{
+    char sum[32];
+    snprintf(sum, sizeof sum, "%llu", strtoull(line->value, NULL, 10) + strtoull(value, NULL, 10));
+    free(line->value);
+    line->value = memory_strdup(sum);
+}
+
+/* "name:value" of slotway's own; "+name:n" adds n to what is there. */
 static void info_override_line(void *ctx, char *text)
 {
     struct info *info = ctx;
@@ -368,15 +389,10 @@ static void info_override_line(void *ctx, char *text)
         return;
     *colon = '\0';
     for (struct info_line *line = info->lines; line; line = line->hh.next) {
-        if (strcmp(line->name, text) != 0)
-            continue;
-        /* A client counts as blocked when its node knows of it, which may be a moment later than
-         * slotway; and the nodes may have other clients. */
-        if (strcmp(text, "blocked_clients") == 0 && *line->value &&
-            strtoull(line->value, NULL, 10) < strtoull(colon + 1, NULL, 10))
-            continue;
-        free(line->value);
-        line->value = memory_strdup(colon + 1);
+        if (*text == '+' && strcmp(line->name, text + 1) == 0)
+            info_add_to(line, colon + 1);
+        else if (strcmp(line->name, text) == 0)
+            info_override(line, colon + 1);
     }
 }
 
@@ -456,7 +472,8 @@ static void info_own(struct worker *w, struct gather_part *own)
                   "uptime_in_seconds:%lld\nuptime_in_days:%lld\nexecutable:%s\nconfig_file:%s\n"
                   "io_threads_active:0\n"
                   "connected_clients:%llu\ncluster_connections:0\nmaxclients:%u\n"
-                  "blocked_clients:%llu\ntracking_clients:0\nclients_in_timeout_table:0\n"
+                  "blocked_clients:%llu\n+blocked_clients:%llu\ntracking_clients:0\nclients_in_"
+                  "timeout_table:0\n"
                   "total_connections_received:%llu\nrejected_connections:%llu\n",
                   getpid(), process->id, w->config->port,
                   (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000, (long long)info_uptime(w),
@@ -464,6 +481,7 @@ static void info_own(struct worker *w, struct gather_part *own)
                   (unsigned long long)local_counter(process, COUNTER_clients),
                   w->config->maxclients,
                   (unsigned long long)local_counter(process, COUNTER_blocked),
+                  (unsigned long long)local_counter(process, COUNTER_paused),
                   (unsigned long long)local_counter(process, COUNTER_clients_accepted),
                   (unsigned long long)atomic_load(&process->rejected));
     gather_append(own, "", 1);

@@ -9,6 +9,7 @@
 #include "flow/fanout.h"
 #include "flow/local.h"
 #include "flow/monitor.h"
+#include "flow/pause.h"
 #include "flow/pubsub.h"
 #include "flow/route.h"
 #include "flow/script.h"
@@ -171,7 +172,8 @@ static void dispatch_by_kind(struct client *c, const struct command *cmd, struct
 }
 
 /* CLIENT PAUSE: hold this request back? */
-static bool dispatch_is_paused(struct client *c, const struct command *cmd)
+static bool dispatch_is_paused(struct client *c, const struct command *cmd, const char *data,
+                               const struct resp_args *args)
 {
     struct process *process = c->worker->process;
     uint64_t until = atomic_load_explicit(&process->pause_until, memory_order_relaxed);
@@ -184,9 +186,7 @@ static bool dispatch_is_paused(struct client *c, const struct command *cmd)
         return false;
     if (all)
         return true;
-    /* As in Redis: what may write, scripts, and PUBLISH. */
-    return !(cmd->flags & COMMAND_READONLY) &&
-           (cmd->flags & (COMMAND_WRITE | COMMAND_SCRIPT | COMMAND_PUBSUB));
+    return pause_may_write(cmd, data, args);
 }
 
 /* "POST" and "Host:" come from a browser that was led here by a hostile page: closed without a
@@ -322,9 +322,9 @@ static bool dispatch_must_wait(struct client *c, const struct command *cmd, cons
                                size_t len, const struct resp_args *args, bool *alone)
 {
     struct worker *w = c->worker;
-    if (cmd && dispatch_is_paused(c, cmd)) {
-        c->flags |= CLIENT_PAUSED;
-        worker_watch_pause(w);
+    bool refused = !cmd || !command_arity_ok(cmd, args->argc) || !(c->flags & CLIENT_AUTHENTICATED);
+    if (!refused && dispatch_is_paused(c, cmd, data, args)) {
+        pause_hold(c);
         return true;
     }
     *alone = len >= REQUEST_BULK_MIN ||

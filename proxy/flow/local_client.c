@@ -4,6 +4,7 @@
 #include "flow/gather.h"
 #include "flow/local_address.h"
 #include "flow/local_call.h"
+#include "flow/pause.h"
 #include "flow/pubsub.h"
 #include "flow/session.h"
 #include "flow/transaction.h"
@@ -622,15 +623,15 @@ static void client_pause(const struct local_call *call)
     } else {
         if (ms > CLIENT_PAUSE_MAX)
             ms = CLIENT_PAUSE_MAX;
-        atomic_store(&process->pause_all, all);
-        atomic_store(&process->pause_until, call->c->worker->now + (uint64_t)ms * 1000);
+        uint64_t now = call->c->worker->now;
+        pause_start(process, now, now + (uint64_t)ms * 1000, all);
         local_ok(call->c);
     }
 }
 
 static void client_unpause(const struct local_call *call)
 {
-    atomic_store(&call->c->worker->process->pause_until, 0);
+    pause_end(call->c->worker->process);
     local_ok(call->c);
 }
 

@@ -155,6 +155,43 @@ bool script_name(const char *data, const struct resp_args *args, unsigned char s
            script_parse_sha(data + args->v[1].off, args->v[1].len, sha);
 }
 
+/* Has the shebang line of a body this flag? */
+static bool script_has_flag(const char *body, size_t len, const char *flag)
+{
+    char line[256];
+    const char *end = len > 2 && memcmp(body, "#!", 2) == 0 ? memchr(body, '\n', len) : NULL;
+    if (!end || (size_t)(end - body) >= sizeof line)
+        return false;
+    memcpy(line, body, (size_t)(end - body));
+    line[end - body] = '\0';
+    char *flags = strstr(line, " flags=");
+    char *rest = NULL;
+    for (char *word = flags ? strtok_r(flags + strlen(" flags="), ", \t\r", &rest) : NULL; word;
+         word = strtok_r(NULL, ", \t\r", &rest))
+        if (strcmp(word, flag) == 0)
+            return true;
+    return false;
+}
+
+bool script_is_read_only(const char *request, const struct resp_args *args)
+{
+    unsigned char sha[SCRIPT_SHA_LEN];
+    struct script *script;
+    if (args->argc < 2)
+        return false;
+    const char *named = request + args->v[1].off;
+    if (script_arg_is(request, args, 0, "eval"))
+        return script_has_flag(named, args->v[1].len, "no-writes");
+    if (!script_arg_is(request, args, 0, "evalsha") ||
+        !script_parse_sha(named, args->v[1].len, sha))
+        return false;
+    pthread_mutex_lock(&script_lock);
+    HASH_FIND(hh, scripts, sha, SCRIPT_SHA_LEN, script);
+    bool read_only = script && script_has_flag(script->body, script->len, "no-writes");
+    pthread_mutex_unlock(&script_lock);
+    return read_only;
+}
+
 /* The same for a request that is not scanned. */
 static bool script_named(const struct worker *w, const char *data, size_t len,
                          unsigned char sha[SCRIPT_SHA_LEN])

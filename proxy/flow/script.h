@@ -12,6 +12,9 @@ struct worker;
 struct bufq;
 
 #define SCRIPT_SHA_LEN 20
+/* Does the script of this EVAL or EVALSHA say in its first line that it does not write ("#!lua
+ * flags=no-writes")? */
+bool script_is_read_only(const char *request, const struct resp_args *args);
 
 /* Remember the body of an EVAL or SCRIPT LOAD; forget all at SCRIPT FLUSH. Other commands: nothing.
  */

@@ -6,6 +6,7 @@
 #include "flow/backend.h"
 #include "flow/dispatch.h"
 #include "flow/local_call.h"
+#include "flow/pause.h"
 #include "flow/route.h"
 #include "flow/script.h"
 #include "flow/session.h"
@@ -148,8 +149,7 @@ static bool transaction_check_keys(struct client *c, const struct command *cmd, 
     return true;
 }
 
-static void transaction_keep_batch(struct client *c, const struct command *cmd, struct chunk *chunk,
-                                   char *data, size_t len)
+static void transaction_keep_batch(struct client *c, struct chunk *chunk, char *data, size_t len)
 {
     struct worker *w = c->worker;
     struct transaction *t = c->session->transaction;
@@ -162,9 +162,6 @@ static void transaction_keep_batch(struct client *c, const struct command *cmd, 
     else
         bufq_append_exact(&w->chunks, &t->batch, data, len);
     t->nbatch++;
-    if ((cmd->flags & (COMMAND_WRITE | COMMAND_SCRIPT | COMMAND_PUBSUB)) &&
-        !(cmd->flags & COMMAND_READONLY))
-        t->writes = true;
 }
 
 /* Scripts that the node may not know have to be loaded before MULTI: a NOSCRIPT inside EXEC would
@@ -235,8 +232,10 @@ bool transaction_on_command(struct client *c, const struct command *cmd, struct 
             transaction_note_script(t, data, args);
         if (place != TRANSACTION_BATCH)
             transaction_keep_own(t, cmd, data, len, place == TRANSACTION_BOTH);
-        if (place != TRANSACTION_OWN)
-            transaction_keep_batch(c, cmd, chunk, data, len);
+        if (place != TRANSACTION_OWN) {
+            transaction_keep_batch(c, chunk, data, len);
+            t->writes = t->writes || pause_may_write(cmd, data, args);
+        }
         t->bytes += len;
         t->count++;
     }

@@ -10,6 +10,7 @@
 #include "flow/blocking.h"
 #include "flow/client.h"
 #include "flow/monitor.h"
+#include "flow/pause.h"
 #include "flow/pool.h"
 #include "flow/pubsub.h"
 #include "flow/route.h"
@@ -176,14 +177,15 @@ static void worker_on_pause_timer(struct ev_loop *loop, ev_timer *watcher, int e
     (void)events;
     struct worker *w = watcher->data;
     uint64_t until = atomic_load_explicit(&w->process->pause_until, memory_order_relaxed);
+    if (until > w->now)
+        return;
     for (struct client *c = w->clients; c; c = c->next) {
         if (!(c->flags & CLIENT_PAUSED))
             continue;
-        c->flags &= ~(uint32_t)CLIENT_PAUSED; /* it looks again and may be held back again */
+        pause_release(c);
         client_make_pumpable(c);
     }
-    if (until <= w->now)
-        ev_timer_stop(loop, watcher);
+    ev_timer_stop(loop, watcher);
 }
 
 void worker_watch_pause(struct worker *w)

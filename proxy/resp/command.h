@@ -58,6 +58,7 @@ enum command_local {
 #define COMMAND_MOVABLE        (1u << 7) /* key positions depend on the arguments */
 #define COMMAND_NOSCRIPT       (1u << 8)
 #define COMMAND_ADMINISTRATIVE (1u << 9)  /* Redis' own "admin" flag */
+#define COMMAND_MAY_REPLICATE  (1u << 14) /* replicated although only a read: PFCOUNT */
 #define COMMAND_PAIRS          (1u << 10) /* MSET, MSETNX: key value key value …, so argc is odd */
 #define COMMAND_ALONE          (1u << 11) /* nothing of its client is under way beside it */
 #define COMMAND_SKIP_MONITOR   (1u << 12) /* Redis' own "skip_monitor" flag */
