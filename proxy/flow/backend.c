@@ -154,12 +154,15 @@ static void backend_on_connected(struct stream *s)
         backend_greet(b, BACKEND_HELLO3, sizeof BACKEND_HELLO3 - 1);
     if (b->replica)
         backend_greet(b, BACKEND_READONLY, sizeof BACKEND_READONLY - 1);
+    bool bare = !b->head || !backend_is_greeting(b->head);
+    /* Nothing depends on the reply to this, so what waits goes out with it: the sooner a client
+     * blocks at its node, the less its order among others' commands is changed. */
     if (b->kind == POOL_LEASE)
         backend_greet(b, BACKEND_CLIENT_ID, sizeof BACKEND_CLIENT_ID - 1);
-    if (b->head && backend_is_greeting(b->head))
-        b->state = BACKEND_HANDSHAKE;
-    else
+    if (bare)
         backend_set_ready(b);
+    else
+        b->state = BACKEND_HANDSHAKE;
 }
 
 static struct backend *backend_new(struct pool *pool)
@@ -419,7 +422,7 @@ static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
                     b->pool->host, b->pool->port, (int)(len > 202 ? 200 : len - 2), data);
         return false;
     }
-    if (*data == ':' && b->state != BACKEND_READY)
+    if (*data == ':' && backend_is_greeting(r))
         b->node_client_id = strtoull(data + 1, NULL, 10);
     backend_pop(b);
     stream_ack(&b->stream, r->len);

@@ -314,8 +314,8 @@ static void blocking_end_wait(struct worker *w, const struct request *r, enum bl
 {
     struct backend *b = r->backend;
     w->drive_wanted = true; /* for a parked one */
-    if (!b || (b->state == BACKEND_READY && blocking_tell_node(b, over)))
-        return;
+    if (!b || (b->state == BACKEND_READY && (!b->node_client_id || blocking_tell_node(b, over))))
+        return;        /* without its id yet: blocking_check comes again */
     backend_recall(b); /* it has not been sent, or to a node that does not answer */
 }
 

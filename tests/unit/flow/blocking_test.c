@@ -272,9 +272,15 @@ START_TEST(unblock_ends_a_wait_for_a_node_too)
     flow_expect(f, c, "*-1\r\n");
     flow_node_returns(f, NODE_A);
     flow_send(f, c, "BLMOVE b b LEFT LEFT 0");
-    flow_node_gets(f, NODE_A, "CLIENT ID"); /* not ready yet */
+    flow_node_gets(f, NODE_A, "CLIENT ID"); /* how the node knows it is not known yet */
+    struct flow_link *lease = f->nodes[NODE_A].last;
     flow_send(f, other, line);
     flow_expect(f, other, ":1\r\n");
+    flow_answer(f, NODE_A, ":9\r\n");
+    flow_node_gets(f, NODE_A, "BLMOVE b b LEFT LEFT 0");
+    flow_node_gets(f, NODE_A, "CLIENT UNBLOCK 9 TIMEOUT");
+    f->nodes[NODE_A].last = lease;
+    flow_answer(f, NODE_A, "*-1\r\n");
     flow_expect(f, c, "*-1\r\n");
     close(other);
 }
