@@ -1,6 +1,6 @@
-"""Puts all keys of rq into one slot: `rq:` becomes `{rq}:`. It has no setting for this, and its
-transactions touch queue, job, worker and registries together. Import it before rq is used, in
-workers (`rq worker --import`… or a worker script) as in programs that enqueue."""
+"""Puts all keys of rq into one slot: `rq:…` becomes `{rq}:…`. rq has no setting for this, and its
+transactions touch a queue, jobs, workers and registries together. To be imported before rq is used,
+in workers as in programs that enqueue."""
 import inspect
 
 import rq.command
@@ -17,7 +17,8 @@ import rq.worker_registration
 def tag(owner):
     for name, value in list(vars(owner).items()):
         if isinstance(value, str) and value.startswith("rq:"):
-            setattr(owner, name, "{rq}" + value[2:])
+            brackets = "{{rq}}" if "{0}" in value else "{rq}"
+            setattr(owner, name, brackets + value[2:])
 
 
 for module in (rq.command, rq.job, rq.queue, rq.registry, rq.results, rq.scheduler, rq.suspension,
