@@ -3,9 +3,7 @@
 Debian 12 ships a redis-py that this library is too old for; the few names that it misses are put in
 place first. They have nothing to do with how it talks to a server.
 """
-import os
 import sys
-import traceback
 import types
 
 import redis
@@ -35,8 +33,7 @@ def mend():
 mend()
 import rediscluster  # noqa: E402  (needs what mend() did)
 
-PORT = int(os.environ["SLOTWAY_PORT"])
-
+from harness import PORT, main, until  # noqa: E402
 
 def client(**options):
     return rediscluster.RedisCluster(
@@ -86,20 +83,28 @@ def test_types_and_scripts():
     assert r.incr("counter", 3) >= 3
 
 
-def main():
-    passed = failed = 0
-    for name, test in sorted(globals().items()):
-        if not name.startswith("test_"):
-            continue
-        try:
-            test()
-            passed += 1
-        except Exception:  # whatever it is, the other tests go on
-            failed += 1
-            print(f"FAILED {name}")
-            traceback.print_exc(file=sys.stdout)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+def test_pub_sub():
+    r = client()
+    subscriber = r.pubsub(ignore_subscribe_messages=True)
+    subscriber.subscribe("news")
+    until("it is subscribed", lambda: dict(plain().pubsub_numsub("news"))[b"news"] == 1)
+    for i in range(50):
+        r.publish("news", i)
+    seen = []
+    until("all messages", lambda: seen.append(
+        (subscriber.get_message(timeout=1) or {}).get("data")) or len(seen) >= 50 and seen[-1] == b"49")
+    assert [data for data in seen if data] == [str(i).encode() for i in range(50)]
 
 
-main()
+def test_blocking():
+    r = client()
+    r.rpush("list", "x")
+    assert r.blpop("list", timeout=5) == (b"list", b"x")
+    assert r.blpop("list", timeout=1) is None
+
+
+def plain():
+    return redis.Redis(port=PORT)
+
+
+main(globals())
