@@ -90,7 +90,7 @@ async function nodeRedisResp3(run) {
     assert.strictEqual(await r.del(keys), 200);
   });
   await run('node-redis RESP3: transactions', async () => {
-    const replies = await r.multi().set('t', '1').incr('t').hGetAll('none').exec();
+    const replies = await r.multi().set('t', '1').incr('t').hGetAll('{t}none').exec();
     assert.deepStrictEqual([replies[0], replies[1], { ...replies[2] }], ['OK', 2, {}]);
     const other = await open3();
     await r.watch('t');
