@@ -7,7 +7,6 @@
 #include "flow/fanout.h"
 #include "flow/local_call.h"
 #include "flow/pubsub_hub.h"
-#include "flow/route.h"
 #include "flow/session.h"
 #include <stdlib.h>
 
@@ -177,10 +176,6 @@ bool pubsub_publish(struct client *c, const struct command *cmd, uint16_t slot, 
     const struct resp_arg *channel = &args->v[1];
     if (census_is_empty())
         return false;
-    if (!shard) /* as it would go without subscribers, so that it stays in its client's order */
-        slot = route_any_slot(c->worker, c->id);
-    if (slot == SLOT_NONE)
-        return false;
     struct publish_state *state = memory_alloc(sizeof *state + channel->len);
     state->kind = shard ? PUBSUB_SHARD : PUBSUB_CHANNEL;
     state->len = channel->len;
@@ -204,8 +199,10 @@ bool pubsub_merge_publish(struct worker *w, struct fanout *f, struct bufq *out)
     struct reply_value value;
     if (!reply_read(&reader, &value) || value.type != ':')
         return false;
+    bool shard = state->kind == PUBSUB_SHARD;
+    uint16_t node = shard ? w->slot_node[f->replies[0].slot] : w->pubsub->home;
     struct census_count count = census_receivers((enum pubsub_kind)state->kind, state->channel,
-                                                 state->len, w->slot_node[f->replies[0].slot]);
+                                                 state->len, node);
     struct reply r = local_reply_to(w, f->parent, out);
     reply_int(&r, count.clients + pubsub_others(value.n, count.links));
     return true;

@@ -59,6 +59,12 @@ void pubsub_turn(struct worker *w)
     topic_free_idle(hub);
 }
 
+uint16_t pubsub_publish_node(struct worker *w)
+{
+    place_find_home(w->pubsub);
+    return w->pubsub->home;
+}
+
 void pubsub_bury(struct worker *w)
 {
     if (w->pubsub->dead)

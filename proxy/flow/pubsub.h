@@ -12,10 +12,11 @@
  *                              are taken, so nothing comes twice
  *   shard channels             at the owner of their slot, following it
  *
- * All plain channels and patterns of a worker share the one link to its home, so a subscriber sees
- * the messages of one publisher in the order in which they were published, on all channels. The
- * home is left only when its link is lost or its node is unfit: moving earlier could lose a message
- * or bring it twice. What is lost with a link is subscribed again elsewhere at once.
+ * All plain channels and patterns of a worker share the one link to its home, and PUBLISH goes to
+ * the home too (the same for all workers unless one of them lost it): subscribers see all messages
+ * of this slotway in one order, on all channels, none that was published before they subscribed.
+ * The home is left only when its link is lost or its node is unfit: moving earlier could lose a
+ * message or bring it twice. What is lost with a link is subscribed again elsewhere at once.
  *
  * A client's confirmation is sent when the nodes have confirmed, so what is published after it is
  * not lost. */
@@ -74,6 +75,11 @@ bool pubsub_send_invalidation(struct client *c, const char *payload, size_t len)
  * command. */
 bool pubsub_publish(struct client *c, const struct command *cmd, uint16_t slot, char *data,
                     size_t len, const struct resp_args *args);
+
+/* Where PUBLISH goes: the home, so that all that is published through this slotway has one order, a
+ * message has left before its PUBLISH is answered, and the node counts what it has to. NODE_NONE:
+ * no master is fit. */
+uint16_t pubsub_publish_node(struct worker *w);
 
 /* --- merges, called by combine --- */
 bool pubsub_merge_publish(struct worker *w, struct fanout *f, struct bufq *out);

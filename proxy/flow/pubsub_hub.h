@@ -3,7 +3,9 @@
  *   topic -- members -- clients        who gets its messages
  *     |----- subs ----- links          where slotway is subscribed to it
  *     '----- waits                     SUBSCRIBE commands that it keeps waiting
- */
+ *
+ * A turn of the loop is known by its time (worker->now): what is written to a link in a turn leaves
+ * at its end, after everything that came from clients in it. */
 #ifndef SLOTWAY_FLOW_PUBSUB_HUB_H
 #define SLOTWAY_FLOW_PUBSUB_HUB_H
 
@@ -85,7 +87,7 @@ struct pubsub_wait {
     struct pubsub_wait *topic_next, *topic_prev; /* of topics[at] */
     struct client *client;
     struct request *request;
-    uint64_t started; /* µs */
+    uint64_t started; /* turn in which the command came, µs */
     uint8_t kind;
     uint32_t n, at; /* topics[0 … at - 1] are confirmed */
     struct pubsub_topic *topics[];
@@ -97,9 +99,11 @@ struct pubsub_sub {
     struct pubsub_link *link;
     struct pubsub_sub *topic_next;
     struct pubsub_sub *link_next, *link_prev;
-    uint32_t inflight; /* SUBSCRIBE and UNSUBSCRIBE commands without an answer */
-    bool wanted;       /* the last one of them is a SUBSCRIBE */
-    bool confirmed;
+    uint64_t asked;     /* turn in which the latest SUBSCRIBE was written */
+    uint64_t confirmed; /* turn of the latest that was confirmed; 0: not subscribed */
+    uint32_t inflight;  /* SUBSCRIBE and UNSUBSCRIBE commands without an answer … */
+    uint32_t ending;    /* … and of these UNSUBSCRIBEs */
+    bool wanted;        /* the last one of them is a SUBSCRIBE */
 };
 
 /* A command under way on a link. */
@@ -108,6 +112,7 @@ enum pubsub_op_kind { PUBSUB_OP_GREET, PUBSUB_OP_PING, PUBSUB_OP_SUB, PUBSUB_OP_
 struct pubsub_op {
     struct pubsub_op *next;
     struct pubsub_sub *sub; /* SUB, UNSUB */
+    uint64_t turn;          /* in which it was written */
     enum pubsub_op_kind kind;
 };
 
@@ -197,8 +202,8 @@ struct pubsub_topic *topic_find(struct pubsub *hub, enum pubsub_kind kind, const
 /* It may have become useless: freed at the end of the turn if it is. */
 void topic_check_idle(struct pubsub_topic *t);
 void topic_free_idle(struct pubsub *hub);
-/* Is it subscribed wherever it has to be? */
-bool topic_is_ready(const struct pubsub_topic *t);
+/* Is it subscribed wherever it has to be, by SUBSCRIBEs of this turn or a later one? */
+bool topic_is_ready(const struct pubsub_topic *t, uint64_t turn);
 struct pubsub_member *member_find(struct client *c, struct pubsub_topic *t);
 void member_add(struct client *c, struct pubsub_topic *t);
 void member_remove(struct pubsub_member *m);
@@ -207,6 +212,8 @@ void member_remove(struct pubsub_member *m);
 /* Subscribe a topic where it has to be, and nowhere else. */
 void place_topic(struct pubsub_topic *t);
 void place_all(struct pubsub *hub);
+/* Choose a home if there is none, or none that is fit. */
+void place_find_home(struct pubsub *hub);
 /* May slotway use this node? */
 bool place_is_fit(const struct pubsub *hub, uint16_t node);
 /* Is a message on this channel from this node to be passed on, and not one that comes from the home
@@ -224,6 +231,8 @@ void link_fail(struct pubsub_link *l, const char *why);
 /* Subscribe a topic on a link that is ready, unless it is. */
 void link_subscribe(struct pubsub_link *l, struct pubsub_topic *t);
 void link_unsubscribe(struct pubsub_sub *sub);
+/* Have all subscriptions of a topic confirmed again. */
+void link_confirm_again(struct pubsub_topic *t);
 struct pubsub_sub *link_sub(const struct pubsub_link *l, const struct pubsub_topic *t);
 /* Timeouts, pings. */
 void link_check_all(struct pubsub *hub);

@@ -63,6 +63,7 @@ static void link_command(struct pubsub_link *l, enum pubsub_op_kind kind, struct
         l->heard = w->now; /* silence counts from here */
     op->kind = kind;
     op->sub = sub;
+    op->turn = w->now;
     if (l->last_op)
         l->last_op->next = op;
     else
@@ -128,12 +129,25 @@ void link_subscribe(struct pubsub_link *l, struct pubsub_topic *t)
         census_add_link(t->entry, l->node, 1);
     }
     sub->wanted = true;
+    sub->asked = l->hub->worker->now;
     link_topic_command(sub, PUBSUB_OP_SUB);
+}
+
+void link_confirm_again(struct pubsub_topic *t)
+{
+    for (struct pubsub_sub *sub = t->subs; sub; sub = sub->topic_next) {
+        if (!sub->wanted || sub->asked == t->hub->worker->now)
+            continue;
+        sub->asked = t->hub->worker->now;
+        link_topic_command(sub, PUBSUB_OP_SUB);
+    }
 }
 
 void link_unsubscribe(struct pubsub_sub *sub)
 {
-    sub->wanted = sub->confirmed = false;
+    sub->wanted = false;
+    sub->confirmed = 0;
+    sub->ending++;
     link_topic_command(sub, PUBSUB_OP_UNSUB);
 }
 
@@ -339,17 +353,16 @@ static void link_pop(struct pubsub_link *l)
     free(op);
 }
 
-/* A command on sub was answered. */
-static void link_settle(struct pubsub_sub *sub, bool subscribed)
+/* A command on sub was answered. confirmed: it was a SUBSCRIBE written in this turn, 0: it was not
+ * or was refused. */
+static void link_settle(struct pubsub_sub *sub, uint64_t confirmed)
 {
-    struct pubsub_topic *t = sub->topic;
-    if (--sub->inflight > 0)
-        return;
-    if (!sub->wanted) {
+    sub->inflight--;
+    if (!sub->wanted && sub->inflight == 0) {
         link_free_sub(sub);
-    } else if (subscribed) {
-        sub->confirmed = true;
-        wait_on_topic(t);
+    } else if (sub->wanted && sub->ending == 0 && confirmed) {
+        sub->confirmed = confirmed;
+        wait_on_topic(sub->topic);
     }
 }
 
@@ -365,15 +378,17 @@ static bool link_on_confirmation(struct pubsub_link *l, enum pubsub_kind kind, b
     if (!sub)
         return false;
     if (op && op->sub == sub && op->kind == (unsubscribed ? PUBSUB_OP_UNSUB : PUBSUB_OP_SUB)) {
+        uint64_t turn = op->turn;
         link_pop(l);
-        link_settle(sub, !unsubscribed);
+        sub->ending -= unsubscribed;
+        link_settle(sub, unsubscribed ? 0 : turn);
         return true;
     }
     if (kind != PUBSUB_SHARD || !unsubscribed)
         return false;
     /* The node gave the slot away. What is under way for it will be refused. */
     worker_hint(hub->worker);
-    sub->confirmed = false;
+    sub->confirmed = 0;
     if (sub->inflight == 0)
         link_free_sub(sub);
     wait_restart_all(hub);
@@ -443,6 +458,7 @@ static bool link_on_error(struct pubsub_link *l, const char *line, size_t len)
 {
     struct pubsub_sub *sub = l->ops->sub;
     enum pubsub_op_kind kind = l->ops->kind;
+    uint64_t turn = l->ops->turn;
     if (kind == PUBSUB_OP_GREET) {
         log_limited(LOG_LEVEL_WARNING, "Node %s:%u refused slotway's handshake: %.*s", link_host(l),
                     link_port(l), (int)(len > 200 ? 200 : len), line);
@@ -452,10 +468,13 @@ static bool link_on_error(struct pubsub_link *l, const char *line, size_t len)
     if (kind == PUBSUB_OP_PING)
         return true; /* BUSY, LOADING: it lives */
     struct pubsub_topic *t = sub->topic;
-    bool latest = kind == PUBSUB_OP_SUB && sub->inflight == 1;
-    if (latest)
+    bool latest = kind == PUBSUB_OP_SUB && sub->wanted && turn == sub->asked;
+    if (latest) {
         sub->wanted = false;
-    link_settle(sub, false);
+        sub->confirmed = 0;
+    }
+    sub->ending -= kind == PUBSUB_OP_UNSUB;
+    link_settle(sub, 0);
     if (latest)
         link_on_refusal(l, t, line, len);
     /* A node that has lost the slot refuses SUNSUBSCRIBE too; nothing is subscribed there then. */

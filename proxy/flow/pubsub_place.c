@@ -55,7 +55,7 @@ static uint16_t place_choose_home(const struct pubsub *hub, uint32_t unwanted)
     return NODE_NONE;
 }
 
-static void place_find_home(struct pubsub *hub)
+void place_find_home(struct pubsub *hub)
 {
     if (hub->home != NODE_NONE && !place_is_fit(hub, hub->home))
         hub->home = NODE_NONE;
@@ -66,8 +66,10 @@ static void place_find_home(struct pubsub *hub)
         hub->home = place_choose_home(hub, 0);
     if (hub->home == NODE_NONE)
         return;
-    hub->place_wanted = true; /* all others go there too */
-    hub_wake(hub);
+    if (hub->topics) { /* all go there */
+        hub->place_wanted = true;
+        hub_wake(hub);
+    }
 }
 
 /* --- one topic --- */

@@ -98,15 +98,15 @@ void topic_free_idle(struct pubsub *hub)
     }
 }
 
-static bool topic_is_confirmed_at(const struct pubsub_topic *t, uint16_t node)
+static bool topic_is_confirmed_at(const struct pubsub_topic *t, uint16_t node, uint64_t turn)
 {
     for (const struct pubsub_sub *sub = t->subs; sub; sub = sub->topic_next)
-        if (sub->link->node == node && sub->confirmed)
+        if (sub->link->node == node && sub->confirmed >= turn)
             return true;
     return false;
 }
 
-bool topic_is_ready(const struct pubsub_topic *t)
+bool topic_is_ready(const struct pubsub_topic *t, uint64_t turn)
 {
     const struct pubsub *hub = t->hub;
     const struct worker *w = hub->worker;
@@ -114,11 +114,11 @@ bool topic_is_ready(const struct pubsub_topic *t)
         return true;
     if (t->scope == PUBSUB_AT_OWNER) {
         for (const struct pubsub_sub *sub = t->subs; sub; sub = sub->topic_next)
-            if (sub->confirmed)
+            if (sub->confirmed >= turn)
                 return true;
         return false;
     }
-    if (hub->home == NODE_NONE || !topic_is_confirmed_at(t, hub->home))
+    if (hub->home == NODE_NONE || !topic_is_confirmed_at(t, hub->home, turn))
         return false;
     if (t->scope == PUBSUB_AT_HOME)
         return true;
@@ -126,7 +126,7 @@ bool topic_is_ready(const struct pubsub_topic *t)
     for (uint32_t i = 0; i < w->nshards; i++) {
         uint16_t node = w->shards[i].master;
         if (place_is_fit(hub, node) && hub->backoff[node].failures == 0 &&
-            !topic_is_confirmed_at(t, node))
+            !topic_is_confirmed_at(t, node, turn))
             return false;
     }
     return true;

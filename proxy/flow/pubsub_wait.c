@@ -4,7 +4,10 @@
  *   topics[0] [1] … [at] … [n - 1]
  *    confirmed       '- on the list of this topic
  *
- * Nothing else of the client is run meanwhile (COMMAND_ALONE). */
+ * Also if slotway has such a subscription already the node is asked to confirm it once more: what
+ * was published before the client's command may still be on its way on the link, and must not come
+ * after the confirmation. Commands of one turn share one question. Nothing else of the client is
+ * run meanwhile (COMMAND_ALONE). */
 #include "base/memory.h"
 #include "flow/local_call.h"
 #include "flow/pubsub_hub.h"
@@ -111,7 +114,7 @@ static void wait_fail(struct pubsub *hub, struct pubsub_wait *wait, const char *
 /* On from topics[at], which it is not on the list of. */
 static void wait_advance(struct pubsub *hub, struct pubsub_wait *wait)
 {
-    while (wait->at < wait->n && topic_is_ready(wait->topics[wait->at]))
+    while (wait->at < wait->n && topic_is_ready(wait->topics[wait->at], wait->started))
         wait->at++;
     if (wait->at < wait->n)
         wait_attach(wait);
@@ -121,8 +124,11 @@ static void wait_advance(struct pubsub *hub, struct pubsub_wait *wait)
 
 void wait_on_topic(struct pubsub_topic *t)
 {
-    while (t->waits && topic_is_ready(t)) {
-        struct pubsub_wait *wait = t->waits;
+    struct pubsub_wait *next;
+    for (struct pubsub_wait *wait = t->waits; wait; wait = next) {
+        next = wait->topic_next;
+        if (!topic_is_ready(t, wait->started))
+            continue;
         wait_detach(wait);
         wait_advance(t->hub, wait);
     }
@@ -186,8 +192,9 @@ void wait_begin(const struct local_call *call, enum pubsub_kind kind)
         struct pubsub_topic *t = topic_get(hub, kind, local_arg(call, i + 1),
                                            local_len(call, i + 1));
         wait->topics[i] = t;
-        if (t->named++ == 0)
-            place_topic(t);
+        t->named++;
+        place_topic(t);
+        link_confirm_again(t);
     }
     wait_advance(hub, wait);
 }

@@ -129,18 +129,19 @@ static uint16_t route_any_node(const struct worker *w, uint64_t hash)
     return w->nshards ? w->shards[hash % w->nshards].master : NODE_NONE;
 }
 
-static uint16_t route_node(const struct worker *w, const struct request *r, uint64_t hash)
+/* For a request without keys. */
+static uint16_t route_keyless_node(struct worker *w, const struct request *r, uint64_t hash)
+{
+    uint16_t home = r->cmd && r->cmd->local == COMMAND_LOCAL_PUBLISH ? pubsub_publish_node(w)
+                                                                     : NODE_NONE;
+    return home == NODE_NONE ? route_any_node(w, hash) : home;
+}
+
+static uint16_t route_node(struct worker *w, const struct request *r, uint64_t hash)
 {
     if (r->target != NODE_NONE)
         return r->target;
-    return r->slot == SLOT_NONE ? route_any_node(w, hash) : w->slot_node[r->slot];
-}
-
-uint16_t route_any_slot(const struct worker *w, uint64_t hash)
-{
-    uint16_t node = route_any_node(w, hash);
-    uint16_t at = node == NODE_NONE ? NODE_NONE : w->node_shard[node];
-    return at == NODE_NONE ? SLOT_NONE : w->shards[at].first_slot;
+    return r->slot == SLOT_NONE ? route_keyless_node(w, r, hash) : w->slot_node[r->slot];
 }
 
 static struct backend *route_pick(struct worker *w, struct request *r)
@@ -185,7 +186,7 @@ static void route_fail(struct worker *w, struct request *r, const char *text)
 }
 
 /* No connection for r: is it that there may be no more of them? */
-static bool route_is_short(const struct worker *w, const struct request *r)
+static bool route_is_short(struct worker *w, const struct request *r)
 {
     const struct client *c = order_client(r);
     return (r->flags & REQUEST_LEASE) &&

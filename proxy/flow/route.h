@@ -18,10 +18,6 @@ void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *
  * none.
  */
 void route_send_data(struct worker *w, struct request *r, struct backend *b);
-/* A slot of the master that a client's requests without keys go to now; hash: the client's id.
- * SLOT_NONE: no master is known. */
-uint16_t route_any_slot(const struct worker *w, uint64_t hash);
-
 /* The same for scripts, whose EVALSHA may need its body sent before it. */
 void route_send_script(struct worker *w, struct request *r, struct chunk *chunk, char *data,
                        size_t len);

@@ -79,7 +79,8 @@ static void make_command(char *command, size_t cap)
 /* Where a line belongs: messages, those to patterns, answers. */
 static int class_of(const char *line)
 {
-    return strstr(line, "[$\"message\"") ? 0 : strstr(line, "[$\"pmessage\"") ? 1 : 2;
+    bool message = strstr(line, "[$\"message\"") || strstr(line, "[$\"smessage\"");
+    return message ? 0 : strstr(line, "[$\"pmessage\"") ? 1 : 2;
 }
 
 /* Between its message and its answer, PUBLISH of a client that is subscribed itself has no order in

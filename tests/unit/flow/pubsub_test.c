@@ -42,6 +42,14 @@ static void subscribe_x(int client)
     flow_expect(f, client, SUBSCRIBED("1\r\nx", 1));
 }
 
+/* The client joins it: the node confirms once more. */
+static void join_x(int client)
+{
+    flow_send(f, client, "SUBSCRIBE x");
+    flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_expect(f, client, SUBSCRIBED("1\r\nx", 1));
+}
+
 static bool node_has_link(void *arg)
 {
     return flow_node_links(f, *(enum flow_node *)arg) > 0;
@@ -55,8 +63,13 @@ START_TEST(two_clients_share_one_subscription)
     flow_answer(f, NODE_A, SUBSCRIBED("1\r\nx", 1));
     flow_expect(f, a, SUBSCRIBED("1\r\nx", 1));
     flow_send(f, b, "SUBSCRIBE x");
-    flow_expect(f, b, SUBSCRIBED("1\r\nx", 1));
-    flow_node_gets_nothing(f, NODE_A);
+    flow_node_gets(f, NODE_A, "SUBSCRIBE x");
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "2\r\nhi")); /* published before b came */
+    flow_expect(f, a, MESSAGE("1\r\nx", "2\r\nhi"));
+    flow_expect_nothing(f, b);
+    flow_answer(f, NODE_A, SUBSCRIBED("1\r\nx", 1) MESSAGE("1\r\nx", "2\r\nhi"));
+    flow_expect(f, b, SUBSCRIBED("1\r\nx", 1) MESSAGE("1\r\nx", "2\r\nhi"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "2\r\nhi"));
     flow_answer(f, NODE_A, MESSAGE("1\r\nx", "2\r\nhi"));
     flow_expect(f, a, MESSAGE("1\r\nx", "2\r\nhi"));
     flow_expect(f, b, MESSAGE("1\r\nx", "2\r\nhi"));
@@ -97,6 +110,7 @@ START_TEST(resp3_clients_get_pushes_and_may_go_on_with_commands)
     ck_assert_int_gt(read(b, hello, sizeof hello), 0);
     subscribe_x(a);
     flow_send(f, b, "SUBSCRIBE x", "GET b", "PING");
+    flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
     flow_node_gets(f, NODE_A, "HELLO 3");
     flow_answer(f, NODE_A, "%0\r\n");
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
@@ -116,6 +130,7 @@ START_TEST(both_protocols_get_messages_of_any_size)
     ck_assert_int_gt(read(b, hello, sizeof hello), 0);
     subscribe_x(a);
     flow_send(f, b, "SUBSCRIBE x");
+    flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
     flow_expect(f, b, ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n");
     flow_answer_bytes(f, NODE_A, message, head + SIZE + 2);
     flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n2"));
@@ -190,6 +205,8 @@ START_TEST(a_lost_home_is_replaced_unseen)
     flow_node_dies(f, NODE_A);
     flow_node_gets(f, NODE_B, "SUBSCRIBE x");
     flow_send(f, b, "SUBSCRIBE x"); /* waits for the new node */
+    flow_node_gets(f, NODE_B, "SUBSCRIBE x");
+    flow_answer(f, NODE_B, SUBSCRIBED("1\r\nx", 1));
     flow_expect_nothing(f, b);
     flow_answer(f, NODE_B, SUBSCRIBED("1\r\nx", 1));
     flow_expect(f, b, SUBSCRIBED("1\r\nx", 1));
@@ -344,34 +361,27 @@ END_TEST
 START_TEST(publish_counts_slotways_clients_and_those_of_others)
 {
     flow_send(f, b, "PUBLISH x 1"); /* nobody: as the node says */
-    enum flow_node node = NODE_A;
-    while (flow_node_links(f, node) == 0) {
-        ck_assert_int_lt(node, NODE_C);
-        node++;
-    }
-    flow_node_serves(f, node, "PUBLISH x 1", ":3\r\n");
+    flow_node_serves(f, NODE_A, "PUBLISH x 1", ":3\r\n");
     flow_expect(f, b, ":3\r\n");
-    f->w->pubsub->home_choice = node;
     flow_send(f, a, "SUBSCRIBE x", "PSUBSCRIBE x*");
-    flow_node_serves(f, node, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
-    flow_node_serves(f, node, "PSUBSCRIBE x*", CONFIRMED("10\r\npsubscribe", "2\r\nx*", 2));
+    flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_node_serves(f, NODE_A, "PSUBSCRIBE x*", CONFIRMED("10\r\npsubscribe", "2\r\nx*", 2));
     flow_settle(f);
     int c = flow_client(f);
-    flow_send(f, c, "SUBSCRIBE x", "UNSUBSCRIBE x", "SUBSCRIBE x");
-    flow_settle(f);
+    join_x(c);
     flow_send(f, b, "PUBLISH x 1", "PUBLISH y 1", "SPUBLISH b 1");
-    flow_node_serves(f, node, "PUBLISH x 1", ":3\r\n"); /* two are slotway's */
-    flow_node_serves(f, node, "PUBLISH y 1", ":0\r\n");
+    flow_node_serves(f, NODE_A, "PUBLISH x 1", ":3\r\n"); /* two are slotway's */
+    flow_node_serves(f, NODE_A, "PUBLISH y 1", ":0\r\n");
     flow_node_serves(f, NODE_A, "SPUBLISH b 1", ":5\r\n");
     flow_expect(f, b, ":4\r\n:0\r\n:5\r\n");
     /* What ended a moment ago may still be counted by the node. */
     flow_send(f, c, "RESET");
     flow_send(f, a, "RESET");
     flow_settle(f);
-    flow_node_gets(f, node, "UNSUBSCRIBE x");
-    flow_node_gets(f, node, "PUNSUBSCRIBE x*");
+    flow_node_gets(f, NODE_A, "UNSUBSCRIBE x");
+    flow_node_gets(f, NODE_A, "PUNSUBSCRIBE x*");
     flow_send(f, b, "PUBLISH x 1");
-    flow_node_serves(f, node, "PUBLISH x 1", ":2\r\n");
+    flow_node_serves(f, NODE_A, "PUBLISH x 1", ":2\r\n");
     flow_expect(f, b, ":0\r\n");
     close(c);
 }
@@ -414,22 +424,19 @@ START_TEST(many_subscribers_are_served_over_several_turns)
     enum { CLIENTS = 20 };
     int clients[CLIENTS];
     subscribe_x(a);
-    flow_send(f, b, "SUBSCRIBE x");
-    flow_expect(f, b, SUBSCRIBED("1\r\nx", 1));
+    join_x(b);
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = flow_client(f);
-        flow_send(f, clients[i], "SUBSCRIBE x");
-        flow_expect(f, clients[i], SUBSCRIBED("1\r\nx", 1));
+        join_x(clients[i]);
     }
     f->w->pubsub->per_turn = 3;
     answer_and_queue(MESSAGE("1\r\nx", "1\r\n1") MESSAGE("1\r\nx", "1\r\n2"));
     close(clients[7]); /* leaves in the middle */
     close(clients[CLIENTS - 1]);
     int late = flow_client(f);
-    flow_send(f, late, "SUBSCRIBE x");
-    flow_settle(f);
+    join_x(late);
     flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n3"));
-    flow_expect(f, late, SUBSCRIBED("1\r\nx", 1) MESSAGE("1\r\nx", "1\r\n3"));
+    flow_expect(f, late, MESSAGE("1\r\nx", "1\r\n3"));
     for (int i = 0; i < CLIENTS - 1; i++)
         if (i != 7) {
             flow_expect(f, clients[i],
@@ -445,8 +452,7 @@ END_TEST
 START_TEST(everybody_leaves_while_messages_are_handed_out)
 {
     subscribe_x(a);
-    flow_send(f, b, "SUBSCRIBE x");
-    flow_expect(f, b, SUBSCRIBED("1\r\nx", 1));
+    join_x(b);
     f->w->pubsub->per_turn = 1;
     answer_and_queue(MESSAGE("1\r\nx", "1\r\n1") MESSAGE("1\r\nx", "1\r\n2"));
     while (f->w->clients)
@@ -464,8 +470,7 @@ START_TEST(a_client_that_does_not_read_is_closed_alone)
     end();
     begin_with("client-output-limit-pubsub 64kb\n");
     subscribe_x(a);
-    flow_send(f, b, "SUBSCRIBE x");
-    flow_expect(f, b, SUBSCRIBED("1\r\nx", 1));
+    join_x(b);
     char *text = flow_pattern(10000), message[10100];
     size_t len = (size_t)sprintf(message, MESSAGE("1\r\nx", "10000\r\n%s"), text);
     for (int i = 0; i < 400 && flow_count(f, COUNTER_clients_closed_output) == 0; i++) {
@@ -475,6 +480,40 @@ START_TEST(a_client_that_does_not_read_is_closed_alone)
     ck_assert_uint_eq(flow_count(f, COUNTER_clients_closed_output), 1);
     ck_assert_uint_eq(flow_count(f, COUNTER_clients), 1);
     free(text);
+}
+END_TEST
+
+START_TEST(commands_of_one_turn_share_a_confirmation)
+{
+    enum { CLIENTS = 5 };
+    int clients[CLIENTS];
+    static const char command[] = "SUBSCRIBE x\r\n";
+    subscribe_x(a);
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = flow_client(f);
+    for (int i = 0; i < CLIENTS; i++)
+        ck_assert_int_eq(write(clients[i], command, sizeof command - 1), sizeof command - 1);
+    flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_node_gets_nothing(f, NODE_A);
+    for (int i = 0; i < CLIENTS; i++) {
+        flow_expect(f, clients[i], SUBSCRIBED("1\r\nx", 1));
+        close(clients[i]);
+    }
+}
+END_TEST
+
+START_TEST(publish_leaves_a_home_that_died)
+{
+    flow_send(f, b, "PUBLISH x 1");
+    flow_node_serves(f, NODE_A, "PUBLISH x 1", ":0\r\n");
+    flow_expect(f, b, ":0\r\n");
+    flow_node_dies(f, NODE_A);
+    flow_settle(f);
+    flow_send(f, b, "PUBLISH x 2"); /* no byte of it was sent */
+    f->nodes[NODE_A].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_node_serves(f, NODE_B, "PUBLISH x 2", ":0\r\n");
+    flow_expect(f, b, ":0\r\n");
 }
 END_TEST
 
@@ -543,6 +582,8 @@ static Suite *pubsub_suite(void)
     tcase_add_test(t, many_subscribers_are_served_over_several_turns);
     tcase_add_test(t, everybody_leaves_while_messages_are_handed_out);
     tcase_add_test(t, a_client_that_does_not_read_is_closed_alone);
+    tcase_add_test(t, commands_of_one_turn_share_a_confirmation);
+    tcase_add_test(t, publish_leaves_a_home_that_died);
     tcase_add_test(t, replies_switched_off_do_not_concern_subscriptions);
     tcase_add_test(t, the_channel_of_invalidations_is_slotways_own);
     tcase_add_test(t, slotway_logs_in_before_it_subscribes);
