@@ -272,6 +272,23 @@ struct listener *listener_start(struct ev_loop *loop, struct process *process)
     return NULL;
 }
 
+/* A listening TCP socket that was shut down refuses connections, and keeps its port until it
+ * listens again. */
+void listener_set_open(struct listener *l, bool open)
+{
+    ev_timer_stop(l->loop, &l->pause);
+    for (struct listener_socket *s = l->sockets; s; s = s->next) {
+        if (open && !s->unix_socket && listen(s->io.fd, (int)l->process->config->tcp_backlog) < 0)
+            log_warning("Can't listen again: %s", strerror(errno));
+        if (!open)
+            ev_io_stop(l->loop, &s->io);
+        if (!open && !s->unix_socket)
+            shutdown(s->io.fd, SHUT_RD);
+        if (open)
+            ev_io_start(l->loop, &s->io);
+    }
+}
+
 void listener_stop(struct listener *l)
 {
     if (!l)

@@ -14,6 +14,9 @@ struct listener *listener_start(struct ev_loop *loop, struct process *process);
 /* Stop accepting; close the sockets. NULL is fine. */
 void listener_stop(struct listener *l);
 
+/* Refuse connections, or (true) take them again, on the same sockets. */
+void listener_set_open(struct listener *l, bool open);
+
 /* Raise the limit on open files to what maxclients needs; returns how many clients it allows. */
 uint32_t listener_raise_limits(const struct config *config);
 

@@ -1,5 +1,6 @@
 /* main: start, signals, orderly stop. The control thread: listeners, discovery, systemd. */
 #define _GNU_SOURCE
+#include "base/event.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cluster/discovery.h"
@@ -71,6 +72,21 @@ static void server_on_config(struct process *process)
 
 /* --- signals --- */
 
+/* An operator wants no more clients here (arg), or wants them again (NULL). */
+static void server_on_drain(void *owner, void *arg)
+{
+    struct server *server = owner;
+    bool drain = arg != NULL;
+    if (server->stopping || drain == atomic_load(&server->process.draining))
+        return;
+    atomic_store(&server->process.draining, drain);
+    listener_set_open(server->listener, !drain);
+    for (uint32_t i = 0; i < server->process.nworkers; i++)
+        worker_empty(server->process.workers[i], drain);
+    event_note(EVENT_PROXY, EVENT_WARNING,
+               drain ? "slotway takes no new clients" : "slotway takes clients again");
+}
+
 static void server_stop(struct server *server, int signum)
 {
     /* As with redis-server: a second Ctrl-C does not wait. A supervisor's SIGTERM may come beside
@@ -86,6 +102,7 @@ static void server_stop(struct server *server, int signum)
     log_notice("%s: no new clients; requests under way have %.1f s", strsignal(signum), seconds);
     sd_notify(0, "STOPPING=1");
     server->stopping = true;
+    event_note(EVENT_PROXY, EVENT_WARNING, "slotway stops");
     atomic_store_explicit(&server->process.draining, true, memory_order_relaxed);
     listener_stop(server->listener);
     server->listener = NULL;
@@ -105,8 +122,10 @@ static void server_reload(struct server *server)
     if (config) {
         process_set_config(&server->process, config);
         log_notice("Configuration reloaded");
+        event_note(EVENT_CONFIG, EVENT_INFO, "configuration reloaded");
     } else {
         log_warning("Configuration not reloaded, nothing has changed: %s", error.text);
+        event_note(EVENT_CONFIG, EVENT_WARNING, "configuration not reloaded: %s", error.text);
     }
     sd_notify(0, "READY=1");
 }
@@ -235,6 +254,7 @@ static bool server_start(struct server *server, struct config *config)
     if (!server->listener)
         return false;
     process->on_config = server_on_config;
+    process->on_drain = server_on_drain;
     static const struct discovery_events events = {server_on_topology, server_on_commands};
     process->discovery = discovery_start(server->loop, config, &events, server);
     for (uint32_t i = 0; i < process->nworkers; i++)

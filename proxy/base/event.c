@@ -16,11 +16,29 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct event ring[EVENT_KEPT];
 static uint64_t total, changes;
 
+/* Of these kinds no more are noted in a second: a storm of them must not drive out the others. */
+static const uint32_t most_per_second[EVENT_KINDS] = {[EVENT_CLIENT] = 5, [EVENT_CONNECTION] = 5};
+static struct {
+    int64_t second;
+    uint32_t n;
+} noted[EVENT_KINDS];
+
 static double event_clock(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool event_is_too_many(enum event_kind kind, double now)
+{
+    if (most_per_second[kind] == 0)
+        return false;
+    if (noted[kind].second != (int64_t)now) {
+        noted[kind].second = (int64_t)now;
+        noted[kind].n = 0;
+    }
+    return ++noted[kind].n > most_per_second[kind];
 }
 
 /* The latest event of the same kind and text, not long ago. */
@@ -44,6 +62,10 @@ void event_note(enum event_kind kind, enum event_severity severity, const char *
     va_end(ap);
     pthread_mutex_lock(&lock);
     struct event *e = event_same(kind, text, now);
+    if (!e && event_is_too_many(kind, now)) {
+        pthread_mutex_unlock(&lock);
+        return;
+    }
     if (e) {
         e->count++;
     } else {

@@ -1,9 +1,11 @@
 /* changes: comparing topologies and telling people about it. */
 #include "cluster/changes.h"
 
+#include "base/event.h"
 #include "base/log.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,18 +17,37 @@ struct flag_text {
     const char *on;
     const char *off;
     enum log_level level;
+    enum event_severity severity; /* when it is on */
 };
 
 static const struct flag_text flag_texts[] = {
     {TOPOLOGY_FAIL, "is dead, the cluster agrees", "is alive again, the cluster agrees",
-     LOG_LEVEL_NOTICE},
-    {TOPOLOGY_SILENT, "does not answer", "answers again", LOG_LEVEL_NOTICE},
-    {TOPOLOGY_LOADING, "is loading its data", "has loaded its data", LOG_LEVEL_NOTICE},
-    {TOPOLOGY_BUSY, "is busy with a script", "is no longer busy with a script", LOG_LEVEL_NOTICE},
-    {TOPOLOGY_PFAIL, "is suspected by other nodes", "is no longer suspected", LOG_LEVEL_VERBOSE},
+     LOG_LEVEL_NOTICE, EVENT_CRITICAL},
+    {TOPOLOGY_SILENT, "does not answer", "answers again", LOG_LEVEL_NOTICE, EVENT_CRITICAL},
+    {TOPOLOGY_LOADING, "is loading its data", "has loaded its data", LOG_LEVEL_NOTICE,
+     EVENT_WARNING},
+    {TOPOLOGY_BUSY, "is busy with a script", "is no longer busy with a script", LOG_LEVEL_NOTICE,
+     EVENT_WARNING},
+    {TOPOLOGY_PFAIL, "is suspected by other nodes", "is no longer suspected", LOG_LEVEL_VERBOSE,
+     EVENT_WARNING},
     {TOPOLOGY_LAGGING, "is too far behind its master for reads", "is up to date with its master",
-     LOG_LEVEL_VERBOSE},
+     LOG_LEVEL_VERBOSE, EVENT_WARNING},
 };
+
+/* A line in the log and an event. */
+__attribute__((format(printf, 4, 5))) static void say(enum event_kind kind,
+                                                      enum event_severity severity,
+                                                      enum log_level level, const char *format, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    log_at(level, "cluster: %s", text);
+    event_note(kind, severity, "%s", text);
+}
 
 static bool same_node(const struct topology_node *a, const struct topology_node *b)
 {
@@ -72,9 +93,11 @@ static void log_flags(const struct topology *t, uint16_t i, uint32_t before)
     for (size_t f = 0; f < sizeof(flag_texts) / sizeof(flag_texts[0]); f++) {
         const struct flag_text *text = &flag_texts[f];
 
+        bool on = t->nodes[i].flags & text->flag;
+
         if (changed & text->flag)
-            log_at(text->level, "cluster: %s %s %s", role(&t->nodes[i]), name(t, i, buf),
-                   t->nodes[i].flags & text->flag ? text->on : text->off);
+            say(EVENT_NODE, on ? text->severity : EVENT_INFO, text->level, "%s %s %s",
+                role(&t->nodes[i]), name(t, i, buf), on ? text->on : text->off);
     }
 }
 
@@ -84,11 +107,11 @@ static void log_new(const struct topology *t, uint16_t i)
     char buf[280], of[280];
 
     if (node->flags & TOPOLOGY_MASTER)
-        log_notice("cluster: node %s (%.*s) is there: master of %u slots", name(t, i, buf),
-                   ID_SHOWN, node->id, node->slots);
+        say(EVENT_NODE, EVENT_INFO, LOG_LEVEL_NOTICE, "node %s (%.*s) is there: master of %u slots",
+            name(t, i, buf), ID_SHOWN, node->id, node->slots);
     else
-        log_notice("cluster: node %s (%.*s) is there: replica of %s", name(t, i, buf), ID_SHOWN,
-                   node->id, name(t, node->master, of));
+        say(EVENT_NODE, EVENT_INFO, LOG_LEVEL_NOTICE, "node %s (%.*s) is there: replica of %s",
+            name(t, i, buf), ID_SHOWN, node->id, name(t, node->master, of));
     log_flags(t, i, 0);
 }
 
@@ -103,11 +126,12 @@ static void log_role(const struct topology *b, uint16_t j, const struct topology
         (old->flags & TOPOLOGY_MASTER) == (node->flags & TOPOLOGY_MASTER))
         return;
     if (node->flags & TOPOLOGY_MASTER)
-        log_notice("cluster: %s is a master now (epoch %" PRIu64 " -> %" PRIu64 ")",
-                   name(a, i, buf), old->epoch, node->epoch);
+        say(EVENT_FAILOVER, EVENT_WARNING, LOG_LEVEL_NOTICE,
+            "%s is a master now (epoch %" PRIu64 " -> %" PRIu64 ")", name(a, i, buf), old->epoch,
+            node->epoch);
     else
-        log_notice("cluster: %s is a replica of %s now", name(a, i, buf),
-                   name(a, node->master, of));
+        say(EVENT_FAILOVER, EVENT_INFO, LOG_LEVEL_NOTICE, "%s is a replica of %s now",
+            name(a, i, buf), name(a, node->master, of));
 }
 
 static void log_node(const struct topology *b, uint16_t j, const struct topology *a, uint16_t i)
@@ -116,12 +140,12 @@ static void log_node(const struct topology *b, uint16_t j, const struct topology
     char was[280], buf[280];
 
     if (old->port != node->port || strcmp(old->host, node->host) != 0)
-        log_notice("cluster: node %.*s moved from %s to %s", ID_SHOWN, node->id, name(b, j, was),
-                   name(a, i, buf));
+        say(EVENT_NODE, EVENT_WARNING, LOG_LEVEL_NOTICE, "node %.*s moved from %s to %s", ID_SHOWN,
+            node->id, name(b, j, was), name(a, i, buf));
     if (*old->run_id && *node->run_id && strcmp(old->run_id, node->run_id) != 0)
-        log_notice("cluster: %s %s was restarted%s%s", role(node), name(a, i, buf),
-                   strcmp(old->version, node->version) ? ", now version " : "",
-                   strcmp(old->version, node->version) ? node->version : "");
+        say(EVENT_NODE, EVENT_WARNING, LOG_LEVEL_NOTICE, "%s %s was restarted%s%s", role(node),
+            name(a, i, buf), strcmp(old->version, node->version) ? ", now version " : "",
+            strcmp(old->version, node->version) ? node->version : "");
     log_flags(a, i, old->flags);
     log_role(b, j, a, i);
 }
@@ -143,9 +167,10 @@ static void log_slots_from(const struct topology *b, uint16_t from, const struct
 
         if (counts[i] == 0 || strcmp(to == TOPOLOGY_NO_NODE ? "" : a->nodes[to].id, old_id) == 0)
             continue;
-        log_notice("cluster: %u slots moved from %s (epoch %" PRIu64 ") to %s (epoch %" PRIu64 ")",
-                   counts[i], name(b, from, was), old ? old->epoch : 0, name(a, to, buf),
-                   to == TOPOLOGY_NO_NODE ? 0 : a->nodes[to].epoch);
+        say(EVENT_SLOTS, EVENT_INFO, LOG_LEVEL_NOTICE,
+            "%u slots moved from %s (epoch %" PRIu64 ") to %s (epoch %" PRIu64 ")", counts[i],
+            name(b, from, was), old ? old->epoch : 0, name(a, to, buf),
+            to == TOPOLOGY_NO_NODE ? 0 : a->nodes[to].epoch);
     }
 }
 
@@ -174,10 +199,11 @@ void changes_log(const struct topology *before, const struct topology *after)
     }
     for (uint16_t j = 0; before && j < before->nnodes; j++)
         if (topology_find_id(after, before->nodes[j].id) == TOPOLOGY_NO_NODE)
-            log_notice("cluster: node %s (%.*s) has left", name(before, j, buf), ID_SHOWN,
-                       before->nodes[j].id);
+            say(EVENT_NODE, EVENT_WARNING, LOG_LEVEL_NOTICE, "node %s (%.*s) has left",
+                name(before, j, buf), ID_SHOWN, before->nodes[j].id);
     if (before)
         log_slots(before, after);
     if (!before || before->covered != after->covered)
-        log_notice("cluster: %u of %u slots are served", after->covered, SLOT_COUNT);
+        say(EVENT_SLOTS, after->covered < SLOT_COUNT ? EVENT_CRITICAL : EVENT_INFO,
+            LOG_LEVEL_NOTICE, "%u of %u slots are served", after->covered, SLOT_COUNT);
 }

@@ -2,6 +2,7 @@
  * Replies pair with the head of the FIFO; anything unexpected closes the connection. */
 #define _GNU_SOURCE
 #include "flow/backend.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "flow/client.h"
@@ -320,6 +321,8 @@ void backend_fail(struct backend *b, const char *why)
                 b->pool->host, b->pool->port, b->in_flight, why);
     counters_add(&w->counters, COUNTER_backends_failed, 1);
     watch_add(b->pool->watch, WATCH_failed, 1);
+    event_note(EVENT_CONNECTION, EVENT_WARNING, "connection to %s:%u lost: %s", b->pool->host,
+               b->pool->port, why);
     watch_add(b->pool->watch, WATCH_lost, b->in_flight);
     pool_on_lost(b->pool, b->state == BACKEND_READY);
     backend_hand_back(b, b->stream.out.len - b->stream.unsent);

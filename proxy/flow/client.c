@@ -1,12 +1,14 @@
 /* client: one application's connection: its unread requests, its FIFO of requests, its replies.
  * What a command needs (nodes, several nodes, slotway itself) is decided in dispatch.c. */
 #include "flow/client.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "flow/blocking.h"
 #include "flow/dispatch.h"
 #include "flow/fanout.h"
 #include "flow/lease.h"
+#include "flow/local_address.h"
 #include "flow/pause.h"
 #include "flow/session.h"
 #include "flow/worker.h"
@@ -98,6 +100,13 @@ static void client_orphan_requests(struct client *c)
     }
     c->head = c->tail = NULL;
     c->in_flight = 0;
+}
+
+void client_note_closed(const struct client *c, const char *why)
+{
+    char address[LOCAL_ADDRESS_LEN];
+    local_address_peer(c, address);
+    event_note(EVENT_CLIENT, EVENT_WARNING, "client %s closed: %s", address, why);
 }
 
 void client_close(struct client *c)
@@ -198,6 +207,7 @@ static void client_check_output(struct client *c)
                 "Client id=%llu closed: %zu bytes of replies unread, client-output-limit is %llu",
                 (unsigned long long)c->id, c->stream.unsent,
                 (unsigned long long)w->config->client_output_limit);
+    client_note_closed(c, "its replies are not read: client-output-limit");
     counters_add(&w->counters, COUNTER_clients_closed_output, 1);
     client_close(c);
 }
@@ -445,6 +455,7 @@ struct request *client_reply_later(struct client *c, const struct command *cmd)
 
 static void client_protocol_error(struct client *c, const char *error)
 {
+    client_note_closed(c, error);
     counters_add(&c->worker->counters, COUNTER_clients_closed_protocol, 1);
     log_limited(LOG_LEVEL_VERBOSE, "Client id=%llu closed: %s", (unsigned long long)c->id, error);
     c->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_SKIP_NOW);

@@ -73,6 +73,8 @@ struct client {
 void client_open(struct worker *w, int fd, bool unix_socket);
 /* Close now: requests in flight become placeholders. Memory is freed at the end of the turn. */
 void client_close(struct client *c);
+/* An event for the statistics page: it is closed, and why. */
+void client_note_closed(const struct client *c, const char *why);
 /* Free what was closed during the turn. */
 void client_bury(struct worker *w);
 

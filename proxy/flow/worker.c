@@ -159,7 +159,7 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
         next = c->next;
         if (client_is_blocked(c))
             blocking_check(c);
-        if (w->draining)
+        if (w->draining || w->emptying)
             worker_check_drain(c);
         else
             worker_check_idle(w, c);
@@ -300,6 +300,19 @@ void worker_drain(struct worker *w, double seconds)
     double *copy = memory_alloc(sizeof *copy);
     *copy = seconds;
     worker_post(w, worker_take_drain, copy);
+}
+
+static void worker_take_empty(void *owner, void *arg)
+{
+    struct worker *w = owner;
+    w->emptying = arg != NULL;
+    for (struct client *c = w->clients; c && !w->emptying && !w->draining; c = c->next)
+        c->flags &= ~(uint32_t)CLIENT_CLOSING_IDLE;
+}
+
+void worker_empty(struct worker *w, bool on)
+{
+    worker_post(w, worker_take_empty, on ? w : NULL);
 }
 
 static void worker_take_stop(void *owner, void *arg)

@@ -96,6 +96,7 @@ struct worker {
     struct pubsub *pubsub;  /* subscriptions of its clients */
     bool pubsub_wanted;     /* pubsub_turn is to be called at the end of the turn */
     bool draining;
+    bool emptying;        /* an operator wants it empty: idle clients are closed */
     bool drained;         /* on_worker_drained was posted */
     uint64_t drain_until; /* µs */
 
@@ -142,6 +143,8 @@ struct process {
     _Atomic uint32_t leases_to[TOPOLOGY_MAX_NODES]; /* of these, by stable node index */
     mailbox_fn on_worker_drained; /* posted to the mailbox by a worker without clients, once */
     mailbox_fn on_worker_end;     /* posted to the mailbox by a worker whose loop has ended */
+    mailbox_fn
+        on_drain; /* to be posted to the mailbox: arg NULL: take clients again; else take none */
     void (*on_config)(struct process *process); /* process->config is new; main thread */
     _Atomic bool draining; /* takes no more clients: stops, or an operator wants it so */
 };
@@ -153,6 +156,8 @@ void worker_start(struct worker *w);
  * process->on_worker_drained when no client is left; the loop goes on, because other workers may
  * still want answers from it. */
 void worker_drain(struct worker *w, double seconds);
+/* From the main thread: close clients as they become idle, or (false) do not any more. */
+void worker_empty(struct worker *w, bool on);
 /* From the main thread: end the loop. Posts process->on_worker_end. */
 void worker_stop(struct worker *w);
 /* After worker_stop. First wait for every worker's thread, then run their mailboxes until all are

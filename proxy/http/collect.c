@@ -179,7 +179,7 @@ static void collector_take_worker(struct collector *c, uint32_t i)
     if (pthread_getcpuclockid(w->thread, &clock) == 0)
         cpu = collector_clock(clock);
     out->load = (cpu - mine->cpu_before) / c->elapsed;
-    mine->cpu_before = cpu;
+    mine->cpu_before = out->cpu_seconds = cpu;
     out->turn_p99 = histogram_quantile(&since, 0.99);
     out->requests_rate = collector_rate(c, counters_get(&w->counters, COUNTER_commands),
                                         &mine->commands_before);
@@ -260,7 +260,7 @@ static void collector_take_now(struct collector *c)
     now[NOW_waiting] = (double)s->counters[COUNTER_waiting];
     double cpu = collector_cpu();
     now[NOW_cpu] = (cpu - c->cpu_before) / c->elapsed;
-    c->cpu_before = cpu;
+    c->cpu_before = s->cpu_seconds = cpu;
     now[NOW_memory_bytes] = collector_memory();
 }
 

@@ -92,6 +92,8 @@ static void collector_add_command(struct collector *c, unsigned stat,
         c->commands[stat] = memory_zalloc(sizeof *c->commands[stat]);
     histogram_sum(&c->commands[stat]->latency, &command->latency);
     c->commands[stat]->errors += __atomic_load_n(&command->errors, __ATOMIC_RELAXED);
+    if (out)
+        histogram_sum(&out->families[command_stat_family(stat)], &command->latency);
     histogram_sum(out ? &out->histogram : &c->stats.at_nodes, &command->latency);
 }
 

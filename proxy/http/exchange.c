@@ -5,8 +5,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/net.h"
+#include "http/action.h"
 #include "http/assets.h"
+#include "http/csv.h"
+#include "http/feed.h"
 #include "http/json.h"
+#include "http/metrics.h"
+#include "http/summary.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,6 +149,28 @@ static void exchange_readyz(struct exchange *x)
     exchange_reply_text(x, why ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK, why ? why : "ready");
 }
 
+static void exchange_summary(struct exchange *x)
+{
+    struct gather_part out = {0};
+    summary_text(x->http->stats, &out);
+    exchange_reply_own(x, MHD_HTTP_OK, TEXT, out.data, out.len);
+}
+
+static void exchange_csv(struct exchange *x)
+{
+    struct gather_part out = {0};
+    csv_write(x->http->stats, &out);
+    exchange_reply_own(x, MHD_HTTP_OK, TEXT, out.data, out.len);
+}
+
+static void exchange_metrics(struct exchange *x)
+{
+    struct gather_part out = {0};
+    metrics_write(x->http->stats, &out);
+    exchange_reply_own(x, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", out.data,
+                       out.len);
+}
+
 static void exchange_json(struct exchange *x)
 {
     size_t len;
@@ -165,6 +192,15 @@ static const struct exchange_path {
     {"/healthz", false, true, exchange_healthz},
     {"/readyz", false, true, exchange_readyz},
     {"/stats.json", false, false, exchange_json},
+    {"/events", false, false, feed_open},
+    {"/stats;csv", false, false, exchange_csv},
+    {"/;csv", false, false, exchange_csv},
+    {"/metrics", false, false, exchange_metrics},
+    {"/summary", false, false, exchange_summary},
+    {"/action/refresh", true, false, action_refresh},
+    {"/action/drain", true, false, action_drain},
+    {"/action/resume", true, false, action_resume},
+    {"/action/close-client", true, false, action_close_client},
 };
 
 static const struct exchange_path *exchange_find(const char *path)
@@ -191,8 +227,30 @@ static const char *exchange_header(struct exchange *x, const char *name)
     return value ? value : "";
 }
 
+/* "/" has a place for the verdict, for browsers without JavaScript. */
+static bool exchange_page(struct exchange *x, const struct asset *asset)
+{
+    static const char mark[] = ASSET_VERDICT_MARK;
+    const char *page = (const char *)asset->bytes;
+    const char *at = memmem(page, asset->size, mark, sizeof mark - 1);
+    if (!at)
+        return false;
+    struct gather_part out = {0};
+    summary_html(x->http->stats, &out);
+    size_t len = asset->size - (sizeof mark - 1) + out.len, before = (size_t)(at - page);
+    char *text = memory_alloc(len);
+    memcpy(text, page, before);
+    memcpy(text + before, out.data, out.len);
+    memcpy(text + before + out.len, at + sizeof mark - 1, asset->size - before - sizeof mark + 1);
+    free(out.data);
+    exchange_reply_own(x, MHD_HTTP_OK, asset->type, text, len);
+    return true;
+}
+
 static void exchange_asset(struct exchange *x, const struct asset *asset)
 {
+    if (exchange_page(x, asset))
+        return;
     bool same = strstr(exchange_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH), asset->etag) != NULL;
     bool gzip = asset->gzip && strstr(exchange_header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING), "gzip");
     const unsigned char *bytes = gzip ? asset->gzip : asset->bytes;
@@ -230,7 +288,7 @@ static void exchange_refuse(struct exchange *x, enum auth_result result)
     }
 }
 
-static const struct sockaddr *exchange_peer(const struct exchange *x)
+const struct sockaddr *exchange_peer(const struct exchange *x)
 {
     return MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
 }
@@ -255,6 +313,49 @@ static bool exchange_may(struct exchange *x)
         log_limited(LOG_LEVEL_WARNING, "Statistics page: wrong name or password from %s", peer);
     exchange_refuse(x, result);
     return false;
+}
+
+/* --- waiting --- */
+
+void exchange_suspend(struct exchange *x, struct exchange **waiter,
+                      void (*after)(struct exchange *x))
+{
+    struct http *h = x->http;
+    x->waiter = waiter;
+    x->after = after;
+    x->next_waiting = h->waiting;
+    if (h->waiting)
+        h->waiting->prev_waiting = x;
+    h->waiting = x;
+    MHD_suspend_connection(x->connection);
+}
+
+void exchange_resume(struct exchange *x)
+{
+    struct http *h = x->http;
+    if (x->prev_waiting)
+        x->prev_waiting->next_waiting = x->next_waiting;
+    else
+        h->waiting = x->next_waiting;
+    if (x->next_waiting)
+        x->next_waiting->prev_waiting = x->prev_waiting;
+    x->waiter = NULL;
+    MHD_resume_connection(x->connection);
+}
+
+static void exchange_give_up(struct exchange *x)
+{
+    exchange_reply_text(x, MHD_HTTP_SERVICE_UNAVAILABLE, "slotway stops.");
+}
+
+void exchange_resume_all(struct http *h)
+{
+    while (h->waiting) {
+        struct exchange *x = h->waiting;
+        *x->waiter = NULL;
+        x->after = exchange_give_up;
+        exchange_resume(x);
+    }
 }
 
 /* --- one request --- */
@@ -297,6 +398,10 @@ enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection
         *context = x = memory_zalloc(sizeof *x);
         x->http = cls;
         x->connection = connection;
+        return MHD_YES;
+    }
+    if (x->after) {
+        x->after(x);
         return MHD_YES;
     }
     if (*data_len) {

@@ -9,11 +9,26 @@
 struct exchange {
     struct http *http;
     struct MHD_Connection *connection;
-    bool head;
     bool too_long; /* the body */
     char body[HTTP_MAX_BODY + 1];
     size_t body_len;
+
+    /* waiting for something: */
+    struct exchange *next_waiting, *prev_waiting;
+    struct exchange **waiter;          /* what will resume it; set to NULL if slotway stops first */
+    void (*after)(struct exchange *x); /* answers then */
+    bool result;
 };
+
+/* Wait until exchange_resume, then answer with after(). *waiter is x; it becomes NULL when the
+ * exchange waits no more because slotway stops. */
+void exchange_suspend(struct exchange *x, struct exchange **waiter,
+                      void (*after)(struct exchange *x));
+void exchange_resume(struct exchange *x);
+/* slotway stops: nobody waits any more. */
+void exchange_resume_all(struct http *h);
+
+const struct sockaddr *exchange_peer(const struct exchange *x);
 
 /* Answer with a copy of data. */
 void exchange_reply(struct exchange *x, unsigned status, const char *type, const char *data,

@@ -40,10 +40,14 @@ struct http {
     unsigned nsockets;
     struct http_connection *connections, *newest;
     uint32_t nconnections, max_connections;
-    ev_timer second;   /* the next sample */
-    ev_timer patience; /* workers have had their time to answer */
-    ev_timer pause;    /* out of descriptors: accept again then */
-    uint64_t requests; /* answered so far */
+    ev_timer second;          /* the next sample */
+    ev_timer patience;        /* workers have had their time to answer */
+    ev_timer pause;           /* out of descriptors: accept again then */
+    struct feed *feeds;       /* listeners to /events */
+    struct exchange *waiting; /* requests that wait for an answer of workers */
+    uint32_t nfeeds;
+    uint64_t events_told; /* listeners know the events up to this change */
+    uint64_t requests;    /* answered so far */
     bool stopping;
 };
 

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/net.h"
+#include "http/exchange.h"
+#include "http/feed.h"
 #include "http/http.h"
 #include <errno.h>
 #include <openssl/rand.h>
@@ -22,6 +24,7 @@
 #define HTTP_SHARE_OF_FILES 16
 #define HTTP_FIRST_SAMPLE   0.05 /* s after the start */
 #define HTTP_PATIENCE       0.5  /* s until a sample is taken without workers that do not answer */
+#define HTTP_LAST_TURNS     8    /* of libmicrohttpd, to send what is left */
 #define HTTP_PAUSE          0.5  /* s without accepting when there is no descriptor left */
 
 /* --- connections --- */
@@ -219,7 +222,10 @@ static void http_take_sample(struct http *h)
     s->totals[TOTAL_http_refused] = auth_refused(h->auth);
     s->http_connections = h->nconnections;
     snprintf(s->token, sizeof s->token, "%s", s->config->stats_admin ? h->token : "");
+    s->http_streams = h->nfeeds;
     collector_take(h->collector);
+    feed_tell(h);
+    http_run(h);
 }
 
 static void http_on_survey(void *owner, void *arg)
@@ -294,6 +300,10 @@ static void *http_main(void *arg)
 {
     struct http *h = arg;
     ev_run(h->loop, 0);
+    feed_end(h);
+    exchange_resume_all(h);
+    for (int i = 0; i < HTTP_LAST_TURNS; i++)
+        MHD_run(h->daemon);
     return NULL;
 }
 

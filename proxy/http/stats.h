@@ -53,6 +53,7 @@ struct stats_node {
     double requests_rate, errors_rate, bytes_in_rate, bytes_out_rate;
     struct stats_latency latency;
     struct histogram histogram; /* all replies */
+    struct histogram families[COMMAND_STAT_FAMILIES];
 };
 
 struct stats_command {
@@ -78,7 +79,8 @@ struct stats_sighting {
 struct stats_worker {
     uint64_t clients, in_flight, waiting, chunk_bytes, backends;
     double load, requests_rate, turn_p99;
-    double stuck; /* seconds since its loop was seen turning, 0: it does */
+    double cpu_seconds; /* since the start */
+    double stuck;       /* seconds since its loop was seen turning, 0: it does */
 };
 
 struct stats {
@@ -127,6 +129,7 @@ struct stats {
     char id[41];
     double started; /* seconds since 1970 */
     bool draining;
+    double cpu_seconds;
     uint64_t descriptors, descriptors_limit;
     uint32_t commands_known;
     uint32_t http_connections, http_streams;

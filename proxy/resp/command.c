@@ -354,7 +354,7 @@ struct command_table *command_table_make(const struct command_row *rows, uint32_
             continue;
         command_fill(cmd, row, &name, &specs);
         cmd->family = (uint16_t)table->count++;
-        cmd->stat = command_stat_of(cmd->name);
+        cmd->stat = command_stat_of(cmd);
         index_add(table, cmd, container ? container->family : NO_PARENT);
         if (!container) {
             table->ntop++;

@@ -99,6 +99,10 @@ const struct command *command_at(const struct command_table *table, uint32_t fam
  * all are given out counts as the last one, "other". */
 #define COMMAND_STATS 1024
 const char *command_stat_name(uint32_t stat);
+/* Families of commands, by what they do. */
+#define COMMAND_STAT_FAMILIES 5
+extern const char *const command_stat_families[COMMAND_STAT_FAMILIES];
+unsigned command_stat_family(uint32_t stat);
 
 /* Find the command of a request; resolves the subcommand (args[1]) of containers: for an unknown
  * subcommand the container itself is returned with *unknown_sub = true. NULL: no such command. The

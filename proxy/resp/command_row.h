@@ -54,7 +54,7 @@ struct command_table *command_table_make(const struct command_row *rows, uint32_
 /* Set kind, merge and local of a command: by the table of policies, else from its facts. */
 void command_policy_apply(struct command *cmd, const struct command_row *row);
 
-/* The number of a name in statistics; a new one for a new name. Any thread. */
-uint16_t command_stat_of(const char *name);
+/* The number of a command in statistics; a new one for a new name. Any thread. */
+uint16_t command_stat_of(const struct command *cmd);
 
 #endif
