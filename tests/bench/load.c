@@ -38,18 +38,23 @@ enum { HIST_SUB = 64, HIST_SIZE = 64 * HIST_SUB };
 
 #define NS_PER_S 1000000000ull
 
+/* MULTI, two SET and two GET of one key, EXEC: counted as one request. */
+enum { TRANSACTION_KEYS = 4, TRANSACTION_STORES = 2, TRANSACTION_PARTS = TRANSACTION_KEYS + 2 };
+
 /* One kind of request. Requests are made by copying `text` and writing digits at `digit`. */
 struct shape {
     const char *name;
     bool values; /* the reply carries values that begin with the key's digits */
     bool multi;  /* takes --keys keys */
     bool churn;  /* a new connection for each batch */
+    int parts;   /* replies to one request; 0: 1 */
 };
 
 static const struct shape shapes[] = {
-    {"get", true, false, false},  {"set", false, false, false},  {"mget", true, true, false},
-    {"mset", false, true, false}, {"ping", false, false, false}, {"churn", true, false, true},
-    {"idle", true, false, false},
+    {"get", true, false, false},   {"set", false, false, false},
+    {"mget", true, true, false},   {"mset", false, true, false},
+    {"ping", false, false, false}, {"churn", true, false, true},
+    {"idle", true, false, false},  {"transaction", true, false, false, TRANSACTION_PARTS},
 };
 
 struct options {
@@ -79,6 +84,7 @@ struct conn {
     int awaited;      /* replies of this batch still to come */
     int done;         /* replies of this batch that came */
     int element;      /* values of the current reply that came */
+    int parts;        /* replies to the current request that came */
     uint64_t pending; /* elements missing in the current reply; 0 between replies */
     enum part part;
     uint64_t skip; /* bytes of a value still to pass over */
@@ -292,6 +298,21 @@ static void text_value(size_t *at)
     text_len = start + opt.size + 2;
 }
 
+/* Appends the commands of a transaction. */
+static void text_transaction(void)
+{
+    text_len = (size_t)sprintf(text, "*1\r\n$5\r\nMULTI\r\n");
+    for (int i = 0; i < TRANSACTION_KEYS; i++) {
+        bool stores = i < TRANSACTION_STORES;
+        text_len += (size_t)sprintf(text + text_len, stores ? "*3\r\n" : "*2\r\n");
+        text_bulk(stores ? "set" : "get", NULL);
+        text_bulk(opt.prefix, &digit[i]);
+        if (stores)
+            text_value(&stamp[i]);
+    }
+    text_len += (size_t)sprintf(text + text_len, "*1\r\n$4\r\nEXEC\r\n");
+}
+
 /* Makes the request that all others are copies of, and notes where its digits are. */
 static void text_build(void)
 {
@@ -299,13 +320,18 @@ static void text_build(void)
     bool ping = !strcmp(name, "ping"), stores = strstr(name, "set") != NULL;
     if (!strcmp(name, "churn") || !strcmp(name, "idle"))
         name = "get";
-    digits = ping ? 0 : opt.shape->multi ? opt.keys : 1;
-    stamps = stores ? digits : 0;
+    bool transaction = opt.shape->parts > 0;
+    digits = ping ? 0 : opt.shape->multi ? opt.keys : transaction ? TRANSACTION_KEYS : 1;
+    stamps = stores ? digits : transaction ? TRANSACTION_STORES : 0;
     if (opt.size < DIGITS)
         broken("values must have 12 bytes at least");
     text = must_alloc((size_t)(digits + 1), opt.size + strlen(opt.prefix) + 128);
     digit = must_alloc((size_t)digits, sizeof(*digit));
     stamp = must_alloc((size_t)digits, sizeof(*stamp));
+    if (transaction) {
+        text_transaction();
+        return;
+    }
     text_len = (size_t)sprintf(text, "*%d\r\n", 1 + digits + stamps);
     text_bulk(name, NULL);
     for (int i = 0; i < digits; i++) {
@@ -321,9 +347,9 @@ static void request_put(struct conn *c, uint32_t first)
     char *at = c->out + c->out_len;
     memcpy(at, text, text_len);
     for (int i = 0; i < digits; i++) {
-        uint32_t key = i ? key_next() : first;
+        uint32_t key = i && !opt.shape->parts ? key_next() : first;
         put_digits(at + digit[i], key);
-        if (stamps)
+        if (i < stamps)
             put_digits(at + stamp[i], key);
     }
     c->out_len += text_len;
@@ -432,6 +458,9 @@ static void reply_done(struct conn *c)
     struct client *cl = c->client;
     if (c->done >= c->awaited)
         broken("a reply that nobody asked for");
+    if (++c->parts < opt.shape->parts)
+        return;
+    c->parts = 0;
     c->done++;
     c->element = 0;
     replies++;
