@@ -293,7 +293,14 @@ void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char
     struct fanout *f = fanout_new(c, cmd, 1, 0);
     f->merge = COMMAND_MERGE_SPECIAL;
     f->state = state;
+    const struct fanout_given *given = w->given;
+    if (given && given->node != NODE_NONE && w->node_shard[given->node] != NODE_NONE)
+        slot = w->shards[w->node_shard[given->node]].first_slot;
     struct request *child = fanout_child(w, f, 0, slot);
+    if (given) {
+        fanout_on_reply(w, child, NULL, (char *)(uintptr_t)given->data, given->len);
+        return;
+    }
     if (len >= REQUEST_BULK_MIN)
         child->flags |= REQUEST_BULK;
     route_send(w, child, NULL, data, len);

@@ -39,8 +39,8 @@ struct fanout {
     void (*then)(struct worker *w, struct fanout *f);
 };
 
-/* What one node has answered already: a command for all masters inside a transaction, which that
- * node has executed with it. */
+/* What one node has answered already: a command for all masters, or PUBLISH, inside a transaction,
+ * which that node has executed with it. */
 struct fanout_given {
     uint16_t node;
     const char *data;
@@ -62,7 +62,8 @@ void fanout_leases(struct client *c, const struct command *cmd, const uint16_t *
                    uint32_t lead, char *data, size_t len, const char *request,
                    const struct resp_args *args);
 
-/* One child to the shard that owns `slot`, whose reply a special merge rewrites. */
+/* One child to the shard that owns `slot` (or to nobody, if w->given has the reply), whose reply a
+ * special merge rewrites. */
 void fanout_one(struct client *c, const struct command *cmd, uint16_t slot, char *data, size_t len,
                 void *state);
 

@@ -120,6 +120,8 @@ static enum transaction_place transaction_place_local(const struct command *cmd)
 
 static enum transaction_place transaction_place(const struct command *cmd)
 {
+    if (cmd->local == COMMAND_LOCAL_PUBLISH)
+        return TRANSACTION_BOTH; /* its receivers are counted afterwards */
     if (cmd->kind == COMMAND_LOCAL)
         return transaction_place_local(cmd);
     if (cmd->kind == COMMAND_MASTERS)

@@ -13,6 +13,7 @@
 #include "flow/dispatch.h"
 #include "flow/fanout.h"
 #include "flow/local_call.h"
+#include "flow/pubsub_census.h"
 #include "flow/route.h"
 #include "flow/script.h"
 #include "flow/transaction.h"
@@ -124,9 +125,22 @@ static void exec_put(struct request *r, struct bufq *piece)
         client_reply_bufq(c, piece);
 }
 
+/* Does the command have to wait for another one of the transaction that waits? What may be under
+ * way only alone (SUBSCRIBE) relies on that. */
+static bool exec_is_held(const struct request *r, const struct exec_own *own)
+{
+    if (!(own->cmd->flags & COMMAND_ALONE))
+        return false;
+    for (const struct request *q = r->client_next; q; q = q->client_next)
+        if (!(q->flags & REQUEST_DONE) && q->cmd && (q->cmd->flags & COMMAND_ALONE))
+            return true;
+    return false;
+}
+
 /* Run an own command; its reply comes to the end of the client's FIFO. given: what the
- * transaction's node answered, for one that goes to all masters; NULL: not one of these. */
-static void exec_run(struct client *c, const struct exec_own *own, const struct fanout_given *given)
+ * transaction's node answered, for one that it has executed already; NULL: not one of these. */
+static void exec_run(struct client *c, const struct request *r, const struct exec_own *own,
+                     const struct fanout_given *given)
 {
     struct worker *w = c->worker;
     struct resp_args args;
@@ -135,6 +149,10 @@ static void exec_run(struct client *c, const struct exec_own *own, const struct 
     resp_args_init(&args);
     if (strcmp(own->cmd->name, "monitor") == 0) {
         client_reply_error(c, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+    } else if (exec_is_held(r, own)) {
+        client_reply_errorf(c, "ERR '%s' is possible only once in a transaction", own->cmd->name);
+    } else if (given && own->cmd->local == COMMAND_LOCAL_PUBLISH && census_is_empty()) {
+        client_reply(c, given->data, given->len);
     } else if (resp_scan_request(&args, own->data, own->len, &w->limits, &used, &error) ==
                RESP_COMPLETE) {
         w->given = given;
@@ -171,7 +189,7 @@ static void exec_assemble(struct worker *w, struct request *r, struct exec_reade
             bufq_append(&w->chunks, &piece, from, (size_t)(element - from));
         exec_put(r, &piece);
         struct fanout_given given = {in->node, element, (size_t)(in->reader.p - element)};
-        exec_run(c, own, own->both ? &given : NULL);
+        exec_run(c, r, own, own->both ? &given : NULL);
         from = in->reader.p;
     }
     if (in->reader.p > from)

@@ -421,8 +421,33 @@ START_TEST(own_commands_among_those_of_the_node)
 }
 END_TEST
 
+START_TEST(publish_and_subscribe_inside)
+{
+    struct wire *s = wire_open(proxy->port), *c = wire_open(proxy->port);
+    wire_expect(s, "MULTI", "+OK");
+    wire_expect(s, "SET {o}x 1", "+QUEUED");
+    wire_expect(s, "SUBSCRIBE inside other", "+QUEUED");
+    wire_expect(s, "SUBSCRIBE again", "+QUEUED");
+    /* As in Redis the second channel is one element more than announced. */
+    wire_expect(s, "EXEC",
+                "*[+OK, *[$\"subscribe\", $\"inside\", :1], *[$\"subscribe\", $\"other\", :2]]");
+    wire_expect(s, NULL, "-ERR 'subscribe' is possible only once in a transaction");
+    wire_expect(c, "MULTI", "+OK");
+    wire_expect(c, "PUBLISH inside first", "+QUEUED");
+    wire_expect(c, "SET {o}x 2", "+QUEUED");
+    wire_expect(c, "PUBLISH nobody first", "+QUEUED");
+    wire_expect(c, "PUBLISH other second", "+QUEUED");
+    wire_expect(c, "EXEC", "*[:1, +OK, :0, :1]");
+    wire_expect(s, NULL, "*[$\"message\", $\"inside\", $\"first\"]");
+    wire_expect(s, NULL, "*[$\"message\", $\"other\", $\"second\"]");
+    ck_assert(wire_is_silent(s, 20));
+    wire_close(s);
+    wire_close(c);
+}
+END_TEST
+
 FIXTURE_SUITE("transactions", 60, NULL, planned_failovers_show_in_no_transaction,
               resharding_shows_in_no_transaction, a_dead_master_tears_no_transaction,
               a_half_moved_slot_holds_transactions_up_until_it_is_whole,
               transactions_open_no_connections, clients_that_leave_while_they_watch_leave_nothing,
-              own_commands_among_those_of_the_node)
+              own_commands_among_those_of_the_node, publish_and_subscribe_inside)
