@@ -10,7 +10,9 @@
 #include "flow/lease.h"
 #include "flow/order.h"
 #include "flow/route.h"
+#include "flow/session.h"
 #include "flow/slowlog.h"
+#include "flow/tracking.h"
 #include "flow/transaction.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
@@ -427,9 +429,12 @@ static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
     }
     if (*data == ':' && backend_is_greeting(r))
         b->node_client_id = strtoull(data + 1, NULL, 10);
+    bool own = r->flags & REQUEST_OWN;
     backend_pop(b);
     stream_ack(&b->stream, r->len);
     request_free(b->worker, r);
+    if (own && b->owner)
+        session_on_confirmed(b->owner, b);
     if (b->state != BACKEND_READY && (!b->head || !backend_is_greeting(b->head)))
         backend_set_ready(b);
     return true;
@@ -471,7 +476,10 @@ static void backend_finish(struct backend *b, struct request *r, struct chunk *c
                            size_t len)
 {
     struct worker *w = b->worker;
-    if (r->flags & (REQUEST_BEHIND | REQUEST_RETRYING | REQUEST_SAMPLED)) {
+    struct client *untracked = NULL;
+    if (r->flags & (REQUEST_BEHIND | REQUEST_RETRYING | REQUEST_SAMPLED | REQUEST_UNTRACKED)) {
+        if (r->flags & REQUEST_UNTRACKED)
+            untracked = order_client(r);
         if (r->flags & REQUEST_SAMPLED)
             watch_on_sample(b, r, len);
         if ((r->flags & (REQUEST_BEHIND | REQUEST_RETRYING)) &&
@@ -488,6 +496,8 @@ static void backend_finish(struct backend *b, struct request *r, struct chunk *c
         client_on_reply(r, chunk, data, len);
     else
         request_free(w, r);
+    if (untracked)
+        tracking_on_untracked(untracked);
 }
 
 /* One whole reply of a few bytes. False: the connection must be closed. */

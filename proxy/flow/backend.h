@@ -65,6 +65,9 @@ struct backend {
     uint64_t idle_since; /* µs */
     bool unclean;        /* its next holder could notice something of this one's: not used again */
     bool ready;          /* its handshake is over, also when it is dead by now */
+    uint32_t tracks;     /* tracking.h: generation of the options that it was told, 0: none */
+    uint32_t tracked_prefixes; /* of how many it was told */
+    bool tracks_late;          /* others have read meanwhile: all is invalid once it tracks */
 };
 
 /* A socket to the pool's node, on which a connect is under way if *connecting. -1: errno. */

@@ -11,6 +11,7 @@
 #include "flow/local_address.h"
 #include "flow/pause.h"
 #include "flow/session.h"
+#include "flow/tracking.h"
 #include "flow/worker.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -156,13 +157,22 @@ static inline bool client_may_issue(const struct client *c)
     return c->cost + c->stream.unsent < w->window && c->in_flight < w->max_pipeline;
 }
 
+/* What most clients do not have. */
+static void client_mark(const struct client *c, struct request *r)
+{
+    if (c->flags & (CLIENT_REPLY_OFF | CLIENT_SKIP_NOW))
+        r->flags |= REQUEST_NOREPLY;
+    if (c->flags & CLIENT_TRACKING)
+        tracking_mark(c, r);
+}
+
 void client_push(struct client *c, struct request *r, uint32_t replies)
 {
     uint64_t cost = (uint64_t)c->estimate[(r->flags & REQUEST_READONLY) != 0] * replies;
     r->cost = cost > UINT32_MAX ? UINT32_MAX : (uint32_t)cost;
     c->cost += r->cost;
-    if (c->flags & (CLIENT_REPLY_OFF | CLIENT_SKIP_NOW))
-        r->flags |= REQUEST_NOREPLY;
+    if (c->flags & (CLIENT_REPLY_OFF | CLIENT_SKIP_NOW | CLIENT_TRACKING))
+        client_mark(c, r);
     if (c->tail)
         c->tail->client_next = r;
     else
@@ -288,6 +298,47 @@ void client_send_push(struct client *c, struct chunk *chunk, char *data, size_t 
         stream_append(&c->stream, data, len);
     if (c->stream.unsent > c->worker->window)
         client_check_output(c);
+}
+
+/* Has anything of r's reply been received? */
+static bool client_is_answered(const struct request *r)
+{
+    return (r->flags & (REQUEST_DONE | REQUEST_COMMITTED)) || request_held(r) ||
+           (r->fanout && r->fanout->missing < r->fanout->children);
+}
+
+/* The last request of which something has been received; NULL: none. */
+static struct request *client_last_answered(const struct client *c)
+{
+    struct request *last = NULL;
+    for (struct request *r = c->head; r; r = r->client_next)
+        if (client_is_answered(r))
+            last = r;
+    return last;
+}
+
+bool client_owes_nothing_new(const struct client *c)
+{
+    return client_last_answered(c) == c->tail;
+}
+
+void client_send_behind(struct client *c, char *data, size_t len)
+{
+    struct request *last = c->flags & CLIENT_GONE ? NULL : client_last_answered(c);
+    if (!last) {
+        client_send_push(c, NULL, data, len);
+        return;
+    }
+    while (last->client_next && (last->client_next->flags & REQUEST_CONTINUED))
+        last = last->client_next;
+    struct request *r = request_new(c->worker, c, NULL);
+    r->flags = REQUEST_LOCAL | REQUEST_DONE;
+    request_hold(c->worker, r, NULL, data, len);
+    r->client_next = last->client_next;
+    last->client_next = r;
+    if (c->tail == last)
+        c->tail = r;
+    c->in_flight++;
 }
 
 /* The head's reply is out: take it off, and what is complete behind it. */

@@ -100,6 +100,12 @@ struct request *client_reply_later(struct client *c, const struct command *cmd);
  * in, NULL: nowhere that can be referenced. */
 void client_send_push(struct client *c, struct chunk *chunk, char *data, size_t len);
 
+/* The same, but not before replies that have been received and wait for their turn: what it says is
+ * later than what they say. */
+void client_send_behind(struct client *c, char *data, size_t len);
+/* Have all requests that are under way been answered, in part at least? */
+bool client_owes_nothing_new(const struct client *c);
+
 /* --- called by backends, fan-outs and the router --- */
 /* A whole reply for r. Takes r off the FIFO, or keeps the reply until its turn. */
 void client_on_reply(struct request *r, struct chunk *chunk, char *data, size_t len);

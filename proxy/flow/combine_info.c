@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "flow/local_call.h"
 #include "flow/process.h"
+#include "flow/tracking.h"
 #include "version.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ static const struct {
     {"rdb_last_bgsave_time_sec", INFO_MAX},
     {"rdb_last_save_time", INFO_MAX},
     {"rss_overhead_ratio", INFO_MEAN},
+    {"tracking_total_prefixes", INFO_MAX},
     {"used_memory_dataset_perc", INFO_MEAN},
     {"used_memory_peak_perc", INFO_MEAN},
 };
@@ -467,23 +469,23 @@ static void info_own(struct worker *w, struct gather_part *own)
     ssize_t len = readlink("/proc/self/exe", exe, sizeof exe - 1);
     clock_gettime(CLOCK_REALTIME, &now);
     exe[len > 0 ? len : 0] = '\0';
-    gather_printf(own,
-                  "process_id:%d\nrun_id:%s\ntcp_port:%u\nserver_time_usec:%lld\n"
-                  "uptime_in_seconds:%lld\nuptime_in_days:%lld\nexecutable:%s\nconfig_file:%s\n"
-                  "io_threads_active:0\n"
-                  "connected_clients:%llu\ncluster_connections:0\nmaxclients:%u\n"
-                  "blocked_clients:%llu\n+blocked_clients:%llu\ntracking_clients:0\nclients_in_"
-                  "timeout_table:0\n"
-                  "total_connections_received:%llu\nrejected_connections:%llu\n",
-                  getpid(), process->id, w->config->port,
-                  (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000, (long long)info_uptime(w),
-                  (long long)info_uptime(w) / 86400, exe, config_file(w->config),
-                  (unsigned long long)local_counter(process, COUNTER_clients),
-                  w->config->maxclients,
-                  (unsigned long long)local_counter(process, COUNTER_blocked),
-                  (unsigned long long)local_counter(process, COUNTER_paused),
-                  (unsigned long long)local_counter(process, COUNTER_clients_accepted),
-                  (unsigned long long)atomic_load(&process->rejected));
+    gather_printf(
+        own,
+        "process_id:%d\nrun_id:%s\ntcp_port:%u\nserver_time_usec:%lld\n"
+        "uptime_in_seconds:%lld\nuptime_in_days:%lld\nexecutable:%s\nconfig_file:%s\n"
+        "io_threads_active:0\n"
+        "connected_clients:%llu\ncluster_connections:0\nmaxclients:%u\n"
+        "blocked_clients:%llu\n+blocked_clients:%llu\ntracking_clients:%u\nclients_in_"
+        "timeout_table:0\n"
+        "total_connections_received:%llu\nrejected_connections:%llu\n",
+        getpid(), process->id, w->config->port,
+        (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000, (long long)info_uptime(w),
+        (long long)info_uptime(w) / 86400, exe, config_file(w->config),
+        (unsigned long long)local_counter(process, COUNTER_clients), w->config->maxclients,
+        (unsigned long long)local_counter(process, COUNTER_blocked),
+        (unsigned long long)local_counter(process, COUNTER_paused), tracking_clients(process),
+        (unsigned long long)local_counter(process, COUNTER_clients_accepted),
+        (unsigned long long)atomic_load(&process->rejected));
     gather_append(own, "", 1);
 }
 

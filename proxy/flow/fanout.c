@@ -64,8 +64,10 @@ static struct request *fanout_child(struct worker *w, struct fanout *f, uint32_t
 {
     struct request *parent = f->parent;
     struct request *r = request_new(w, NULL, parent->cmd);
-    r->flags = REQUEST_CHILD | (parent->flags & (REQUEST_READONLY | REQUEST_RESP3));
-    if ((parent->flags & REQUEST_READONLY) && f->nplan && parent->client &&
+    r->flags = REQUEST_CHILD | (parent->flags & (REQUEST_READONLY | REQUEST_RESP3 | REQUEST_LEASE |
+                                                 REQUEST_CACHING));
+    if ((parent->flags & (REQUEST_READONLY | REQUEST_LEASE)) == REQUEST_READONLY && f->nplan &&
+        parent->client &&
         ((parent->client->flags & CLIENT_READONLY) || w->config->read_from != CONFIG_READ_MASTER))
         r->flags |= REQUEST_REPLICA;
     r->fanout = f;

@@ -22,10 +22,13 @@ static void gather_on_all(void *owner, void *arg)
     struct worker *w = owner;
     struct gather *g = arg;
     struct request *r = g->request;
-    if (r->client && !(r->flags & REQUEST_NOREPLY)) {
+    if (r->client) {
         struct bufq out = {0};
         g->finish(w, g, &out);
-        bufq_splice(&r->reply, &out);
+        if (r->flags & REQUEST_NOREPLY)
+            bufq_clear(&w->chunks, &out);
+        else
+            bufq_splice(&r->reply, &out);
     }
     client_finish(w, r);
     gather_free(g);

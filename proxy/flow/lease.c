@@ -6,6 +6,7 @@
 #include "flow/order.h"
 #include "flow/process.h"
 #include "flow/session.h"
+#include "flow/tracking.h"
 #include "flow/worker.h"
 #include <errno.h>
 #include <stdio.h>
@@ -58,7 +59,6 @@ static void lease_unbind(struct backend *b)
 {
     struct client *c = b->owner;
     b->on_push = NULL;
-    b->unasked = b->listens = false;
     if (!c)
         return;
     struct backend **at = &c->session->leases;
@@ -184,13 +184,18 @@ void lease_bind(struct backend *b, struct client *c)
 struct backend *lease_pick(struct worker *w, struct request *r, uint16_t node)
 {
     struct client *c = order_client(r);
-    struct backend *b = c ? lease_of(c, node) : NULL;
-    if (b)
+    /* Several that wait at one node can not do so on one connection. */
+    bool apart = (r->flags & (REQUEST_CHILD | REQUEST_BLOCKING)) ==
+                 (REQUEST_CHILD | REQUEST_BLOCKING);
+    bool binds = c && !apart && c->session && c->session->holds;
+    struct backend *b = binds ? lease_of(c, node) : NULL;
+    if (!b)
+        b = lease_take(w, node, r->flags & REQUEST_RESP3);
+    if (!b || !binds)
         return b;
-    b = lease_take(w, node, r->flags & REQUEST_RESP3);
-    if (b && c && c->session && c->session->holds)
+    if (!b->owner)
         lease_bind(b, c);
-    return b;
+    return !(c->flags & CLIENT_TRACKING) || tracking_prepare(c, b) ? b : NULL;
 }
 
 /* --- giving back --- */
@@ -198,6 +203,7 @@ struct backend *lease_pick(struct worker *w, struct request *r, uint16_t node)
 void lease_return(struct backend *b)
 {
     lease_unbind(b);
+    b->unasked = b->listens = false;
     if (b->unclean || b->pool->gone || (b->pool->flags & POOL_UNFIT) || !b->pool->has_slots) {
         backend_close(b);
         return;

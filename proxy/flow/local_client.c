@@ -7,6 +7,7 @@
 #include "flow/pause.h"
 #include "flow/pubsub.h"
 #include "flow/session.h"
+#include "flow/tracking.h"
 #include "flow/transaction.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,7 @@ static void client_print_flags(const struct client *c, char out[CLIENT_FLAGS_LEN
         *p++ = 'x';
     if (client_is_blocked(c))
         *p++ = 'b';
+    p = tracking_print_flags(c, p);
     if (c->session && c->session->transaction && keywatch_is_broken(c))
         *p++ = 'd';
     if (c->flags & CLIENT_READONLY)
@@ -131,20 +133,21 @@ static void client_print(const struct client *c, size_t executing, struct gather
     local_address_own(c, own);
     client_print_flags(c, flags);
     const struct transaction *t = c->flags & CLIENT_MULTI ? session->transaction : NULL;
-    gather_printf(part,
-                  "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=%u "
-                  "psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 "
-                  "rbp=0 obl=0 oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=-1 "
-                  "resp=%d lib-name=%s lib-ver=%s\n",
-                  (unsigned long long)c->id, peer, own, c->stream.io.fd,
-                  client_or_empty(session->name), (long long)(now - c->created),
-                  (long long)(now - c->active), flags, pubsub_count(c, PUBSUB_CHANNEL),
-                  pubsub_count(c, PUBSUB_PATTERN), pubsub_count(c, PUBSUB_SHARD),
-                  t ? (int)t->count : -1, queued, allocated > queued ? allocated - queued : 0,
-                  t ? t->bytes : 0, c->stream.out.len > 0, c->stream.out.len,
-                  sizeof *c + allocated + c->stream.out.len, c->stream.blocked ? "rw" : "r",
-                  c->last_command ? c->last_command->name : "NULL", c->flags & CLIENT_RESP3 ? 3 : 2,
-                  client_or_empty(session->lib_name), client_or_empty(session->lib_version));
+    gather_printf(
+        part,
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 sub=%u "
+        "psub=%u ssub=%u multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=%zu rbs=0 "
+        "rbp=0 obl=0 oll=%u omem=%zu tot-mem=%zu events=%s cmd=%s user=default redir=%lld "
+        "resp=%d lib-name=%s lib-ver=%s\n",
+        (unsigned long long)c->id, peer, own, c->stream.io.fd, client_or_empty(session->name),
+        (long long)(now - c->created), (long long)(now - c->active), flags,
+        pubsub_count(c, PUBSUB_CHANNEL), pubsub_count(c, PUBSUB_PATTERN),
+        pubsub_count(c, PUBSUB_SHARD), t ? (int)t->count : -1, queued,
+        allocated > queued ? allocated - queued : 0, t ? t->bytes : 0, c->stream.out.len > 0,
+        c->stream.out.len, sizeof *c + allocated + c->stream.out.len,
+        c->stream.blocked ? "rw" : "r", c->last_command ? c->last_command->name : "NULL",
+        (long long)tracking_redirect(c), c->flags & CLIENT_RESP3 ? 3 : 2,
+        client_or_empty(session->lib_name), client_or_empty(session->lib_version));
 }
 
 static void client_info(const struct local_call *call)
@@ -594,11 +597,6 @@ static void client_no_touch(const struct local_call *call)
     client_switch(call, CLIENT_NO_TOUCH);
 }
 
-static void client_getredir(const struct local_call *call)
-{
-    local_int_reply(call->c, -1);
-}
-
 /* Workers look at the clock while anything is paused, so nobody has to be told. */
 static void client_pause(const struct local_call *call)
 {
@@ -639,8 +637,10 @@ static void client_help(const struct local_call *call)
 {
     static const char *const lines[] = {
         "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "CACHING (YES|NO)",
+        "    Track the keys of the next command (OPTIN), or do not (OPTOUT).",
         "GETREDIR",
-        "    Return -1: client tracking is off.",
+        "    Return who is told of changes: -1: tracking is off, 0: this connection.",
         "GETNAME",
         "    Return the name of this connection.",
         "ID",
@@ -659,6 +659,11 @@ static void client_help(const struct local_call *call)
         "    Return a line for each connection of slotway's clients.",
         "UNBLOCK <client-id> [TIMEOUT|ERROR]",
         "    End the wait of a client that is blocked.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Be told when keys change that this connection has read.",
+        "TRACKINGINFO",
+        "    Return how this connection tracks.",
         "UNPAUSE",
         "    End the pause.",
         "PAUSE <timeout> [WRITE|ALL]",
@@ -693,7 +698,10 @@ void local_client(const struct local_call *call)
         {"unpause", 2, client_unpause},
         {"no-evict", 3, client_no_evict},
         {"no-touch", 3, client_no_touch},
-        {"getredir", 2, client_getredir},
+        {"getredir", 2, local_getredir},
+        {"tracking", -3, local_tracking},
+        {"caching", 3, local_caching},
+        {"trackinginfo", 2, local_trackinginfo},
         {"help", 2, client_help},
     };
     local_run_sub(call, subs, sizeof subs / sizeof subs[0]);

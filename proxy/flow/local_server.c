@@ -182,6 +182,8 @@ void local_hello(const struct local_call *call)
     reply_bulk_string(&r, "modules");
     reply_array(&r, 0);
     client_reply_bufq(c, &q);
+    if (protocol)
+        session_on_protocol(c);
 }
 
 void local_reset(const struct local_call *call)

@@ -54,6 +54,8 @@ struct worker;
 #define REQUEST_ASSEMBLED (1u << 24) /* an EXEC with commands of slotway's own in its array */
 #define REQUEST_CONTINUED (1u << 25) /* its reply goes on in the array of the entry before it */
 #define REQUEST_ERRAND    (1u << 27) /* slotway's own: wanted although no client waits for it */
+#define REQUEST_CACHING   (1u << 28) /* CLIENT CACHING goes directly before it: tracking.h */
+#define REQUEST_UNTRACKED (1u << 29) /* its node could not be told so: ASKING had to go there */
 
 /* Why a request waits: chooses the limit of its wait and the error at its end. */
 enum request_cause {

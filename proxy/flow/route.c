@@ -27,6 +27,7 @@
 #include "flow/pool.h"
 #include "flow/pubsub.h"
 #include "flow/script.h"
+#include "flow/tracking.h"
 #include "flow/transaction.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
@@ -201,11 +202,38 @@ static void route_fail_short(struct worker *w, struct request *r)
     route_fail(w, r, text);
 }
 
+/* Put CLIENT CACHING before r, whose node tracks by request. Returns how many replies to it come.
+ */
+static uint8_t route_put_caching(const struct request *r, struct bufq *prefix)
+{
+    const struct client *c = order_client(r);
+    if (!(r->flags & REQUEST_CACHING) || !c)
+        return 0;
+    tracking_put_caching(c, prefix);
+    return 1;
+}
+
+static void route_send_caching(struct worker *w, struct request *r, struct backend *b,
+                               struct chunk *chunk, char *data, size_t len)
+{
+    struct bufq prefix = {0};
+    uint8_t skip = route_put_caching(r, &prefix);
+    if (chunk)
+        bufq_append_from(&w->chunks, &r->data, chunk, data, len);
+    else
+        bufq_append(&w->chunks, &r->data, data, len);
+    backend_send_parked(b, r, prefix.len ? &prefix : NULL, skip);
+}
+
 void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len)
 {
     struct backend *b = route_pick_plain(w, r);
     if (!b)
         b = route_pick(w, r);
+    if (b && (r->flags & REQUEST_CACHING)) {
+        route_send_caching(w, r, b, chunk, data, len);
+        return;
+    }
     if (b) {
         backend_send(b, r, chunk, data, len);
         return;
@@ -232,7 +260,7 @@ void route_send_script(struct worker *w, struct request *r, struct chunk *chunk,
         return;
     }
     bufq_append_from(&w->chunks, &r->data, chunk, data, len);
-    backend_send_parked(b, r, &prefix, 1);
+    backend_send_parked(b, r, &prefix, 1 + route_put_caching(r, &prefix));
 }
 
 /* --- parking --- */
@@ -319,6 +347,11 @@ static void route_send_held(struct worker *w, struct request *r, struct backend 
         bufq_append(&w->chunks, prefix, ROUTE_ASKING, ROUTE_ASKING_LEN);
         skip++;
         r->target = NODE_NONE;
+        if (r->flags & REQUEST_CACHING) /* both would have to go directly before it */
+            r->flags |= REQUEST_UNTRACKED;
+    } else {
+        r->flags &= ~(uint32_t)REQUEST_UNTRACKED;
+        skip += route_put_caching(r, prefix);
     }
     order_on_resend(r);
     watch_late(w, r);
@@ -543,6 +576,7 @@ static void route_on_moved(struct worker *w, struct request *r, const struct bac
     if (*owner == b->pool->node || *owner == NODE_NONE) {
         *owner = node;
         route_raise_barriers(w);
+        tracking_on_slots_moved(w);
     }
     route_again(w, r, REQUEST_CAUSE_REDIRECTED);
 }
@@ -552,6 +586,8 @@ static void route_note_unsettled(struct worker *w, uint16_t slot)
 {
     if (slot >= SLOT_COUNT)
         return;
+    if (w->unsettled[slot] < w->seconds) /* what does not exist yet may be made elsewhere */
+        tracking_on_slots_moved(w);
     w->unsettled_until = w->seconds + ROUTE_UNSETTLED;
     w->unsettled[slot] = (uint32_t)w->unsettled_until;
     w->careful = true;
@@ -746,8 +782,12 @@ void route_set_topology(struct worker *w, struct topology *t)
     pool_update(w, t);
     if (monitor_is_on(w))
         monitor_follow(w);
-    if (changed)
+    if (changed) {
         route_raise_barriers(w);
+        tracking_on_slots_moved(w);
+    }
+    if (tracking_clients(w->process))
+        tracking_follow(w);
     w->drive_wanted = true;
     pubsub_on_topology(w);
 }

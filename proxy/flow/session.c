@@ -6,9 +6,14 @@
 #include "flow/lease.h"
 #include "flow/monitor.h"
 #include "flow/pubsub.h"
+#include "flow/tracking.h"
 #include "flow/transaction.h"
 #include "flow/worker.h"
 #include <stdlib.h>
+#include <string.h>
+
+#define SESSION_HELLO2 "*2\r\n$5\r\nHELLO\r\n$1\r\n2\r\n"
+#define SESSION_HELLO3 "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"
 
 struct session *session_of(struct client *c)
 {
@@ -25,6 +30,7 @@ void session_free(struct client *c)
     monitor_end(c);
     if (s->transaction)
         transaction_free(c);
+    tracking_free(c);
     pubsub_leave(c);
     lease_close_all(c);
     bufq_clear(&c->worker->chunks, &s->pushes);
@@ -43,6 +49,7 @@ void session_reset(struct client *c)
         return;
     monitor_end(c);
     transaction_reset(c);
+    tracking_end(c);
     s->holds = 0;
     pubsub_leave(c);
     lease_close_all(c);
@@ -53,6 +60,8 @@ void session_reset(struct client *c)
 bool session_on_command(struct client *c, const struct command *cmd, struct chunk *chunk,
                         char *data, size_t len, const struct resp_args *args)
 {
+    if (c->flags & CLIENT_TRACKING)
+        tracking_on_command(c, cmd);
     if ((c->flags & CLIENT_SUBSCRIBED) && pubsub_on_command(c, cmd, data, args))
         return true;
     if ((c->flags & CLIENT_MONITOR) && monitor_on_command(c, cmd))
@@ -78,4 +87,24 @@ bool session_is_alone(const struct client *c, const struct command *cmd, const c
 void session_on_lease_lost(struct client *c, struct backend *b)
 {
     keywatch_on_lease_lost(c, b);
+    tracking_on_lease_lost(c, b);
+}
+
+void session_on_confirmed(struct client *c, struct backend *b)
+{
+    tracking_on_confirmed(c, b);
+}
+
+void session_on_protocol(struct client *c)
+{
+    bool resp3 = c->flags & CLIENT_RESP3;
+    const char *hello = resp3 ? SESSION_HELLO3 : SESSION_HELLO2;
+    struct backend *b = c->session ? c->session->leases : NULL;
+    for (; b; b = b->next_owned) {
+        if (b->listens || b->resp3 == resp3)
+            continue;
+        b->resp3 = resp3;
+        backend_command(b, hello, strlen(hello));
+    }
+    tracking_on_protocol(c);
 }

@@ -27,6 +27,7 @@ struct session {
     struct blocking blocking; /* of the command at the head, while client_is_blocked */
     struct transaction *transaction; /* MULTI and WATCH; NULL: none so far */
     struct pubsub_client *pubsub;    /* subscriptions, NULL: none; pubsub.h */
+    struct tracking *tracking;       /* tracking.h; NULL: it never tracked */
 };
 
 /* The client's session, made when there is none. */
@@ -48,5 +49,9 @@ bool session_is_alone(const struct client *c, const struct command *cmd, const c
 
 /* A lease that was bound to c died with its node or connection. */
 void session_on_lease_lost(struct client *c, struct backend *b);
+/* The node has answered a command of slotway's own on a lease that is bound to c. */
+void session_on_confirmed(struct client *c, struct backend *b);
+/* HELLO chose another protocol: leases that are bound to c follow. */
+void session_on_protocol(struct client *c);
 
 #endif

@@ -15,6 +15,7 @@
 #include "flow/pubsub.h"
 #include "flow/route.h"
 #include "flow/slowlog.h"
+#include "flow/tracking.h"
 #include "flow/watch.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,8 @@ static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int ev
     if (monitor_is_on(w))
         monitor_follow(w);
     bells_check(w);
+    if (tracking_clients(w->process))
+        tracking_follow(w);
     for (struct client *c = w->clients; c; c = next) {
         next = c->next;
         if (client_is_blocked(c))
@@ -375,6 +378,7 @@ struct worker *worker_new(struct process *process, uint32_t id, const struct con
     w->pubsub = pubsub_new(w);
     w->watch = watch_new();
     w->monitor = monitor_new();
+    w->tracking = tracking_table_new();
     w->slow_budget = WORKER_SLOW_BUDGET;
     worker_set_config(w, config_ref(config));
     worker_set_commands(w, commands);
@@ -436,6 +440,7 @@ void worker_free(struct worker *w)
     config_unref(w->config);
     slowlog_free(w->slowlog);
     monitor_free(w->monitor);
+    tracking_table_free(w->tracking);
     chunk_unref(&w->chunks, w->read_chunk);
     resp_args_free(&w->args);
     command_keys_free(&w->keys);

@@ -26,6 +26,7 @@ struct discovery;
 struct slowlog;
 struct watch;
 struct monitor;
+struct tracking_table;
 struct process;
 struct fanout_given;
 struct pubsub;
@@ -113,6 +114,7 @@ struct worker {
     struct slowlog *slowlog;
     struct watch *watch; /* figures beside the counters */
     struct monitor *monitor;
+    struct tracking_table *tracking;
     uint32_t slot_stamp;   /* fan-out: marks the entries of slot_child that are of this request */
     uint32_t *slot_stamps; /* by slot */
     uint32_t *slot_child;  /* by slot */
@@ -137,6 +139,7 @@ struct process {
     _Atomic uint64_t pause_until; /* µs, CLOCK_MONOTONIC; CLIENT PAUSE */
     _Atomic bool pause_all;       /* all commands, not only writes */
     _Atomic uint32_t monitors;    /* clients that watch by MONITOR */
+    _Atomic uint32_t trackers;    /* clients in CLIENT TRACKING */
     _Atomic uint64_t rejected;    /* clients refused because of maxclients or protected mode */
     uint32_t max_sockets;         /* clients and leases that the limit on open files allows */
     _Atomic uint32_t leases;      /* connections to nodes that are not shared: lease.h */

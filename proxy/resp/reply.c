@@ -106,6 +106,11 @@ void reply_push(struct reply *r, size_t n)
     reply_number(r, r->protocol < 3 ? '*' : '>', (int64_t)n);
 }
 
+void reply_set(struct reply *r, size_t n)
+{
+    reply_number(r, r->protocol < 3 ? '*' : '~', (int64_t)n);
+}
+
 void reply_map(struct reply *r, size_t n)
 {
     if (r->protocol < 3)

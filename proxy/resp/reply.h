@@ -27,6 +27,7 @@ void reply_text(struct reply *r, const char *data, size_t len);
 void reply_null(struct reply *r);
 void reply_null_array(struct reply *r);
 void reply_array(struct reply *r, size_t n);
+void reply_set(struct reply *r, size_t n);  /* RESP2: an array */
 void reply_push(struct reply *r, size_t n); /* RESP2: an array */
 void reply_map(struct reply *r, size_t n);  /* n pairs follow; RESP2: an array of 2n */
 /* An array of n status lines, as HELP subcommands answer. */
