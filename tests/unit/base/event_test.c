@@ -1,0 +1,68 @@
+/* event_test: the newest are kept, repetitions count, storms are kept out. */
+#include "base/event.h"
+#include "support/unit.h"
+#include <string.h>
+
+static struct event got[EVENT_KEPT];
+
+START_TEST(the_newest_come_first)
+{
+    event_note(EVENT_NODE, EVENT_INFO, "one");
+    event_note(EVENT_SLOTS, EVENT_CRITICAL, "two %d", 2);
+    ck_assert_uint_eq(event_copy(got, EVENT_KEPT, 0), 2);
+    ck_assert_str_eq(got[0].text, "two 2");
+    ck_assert_str_eq(event_kinds[got[0].kind], "slots");
+    ck_assert_str_eq(event_severities[got[0].severity], "critical");
+    ck_assert_uint_eq(got[0].id, 2);
+    ck_assert_str_eq(got[1].text, "one");
+}
+END_TEST
+
+START_TEST(the_same_thing_counts)
+{
+    event_note(EVENT_NODE, EVENT_INFO, "same");
+    uint64_t known = event_changed();
+    event_note(EVENT_NODE, EVENT_INFO, "other");
+    event_note(EVENT_NODE, EVENT_INFO, "same");
+    ck_assert_uint_eq(event_total(), 2);
+    ck_assert_uint_eq(event_copy(got, EVENT_KEPT, known), 2);
+    ck_assert_str_eq(got[1].text, "same");
+    ck_assert_uint_eq(got[1].count, 2);
+    ck_assert_uint_eq(event_copy(got, EVENT_KEPT, event_changed()), 0);
+}
+END_TEST
+
+START_TEST(it_is_bounded)
+{
+    for (int i = 0; i < 3 * EVENT_KEPT; i++)
+        event_note(EVENT_NODE, EVENT_INFO, "event %d", i);
+    ck_assert_uint_eq(event_copy(got, EVENT_KEPT, 0), EVENT_KEPT);
+    ck_assert_str_eq(got[0].text, "event 599");
+    ck_assert_uint_eq(event_total(), 3 * EVENT_KEPT);
+}
+END_TEST
+
+START_TEST(a_storm_does_not_drive_out_the_others)
+{
+    event_note(EVENT_FAILOVER, EVENT_WARNING, "the one that matters");
+    for (int i = 0; i < 10000; i++)
+        event_note(EVENT_CLIENT, EVENT_WARNING, "client %d closed", i);
+    size_t n = event_copy(got, EVENT_KEPT, 0);
+    ck_assert_uint_lt(n, 50);
+    ck_assert_str_eq(got[n - 1].text, "the one that matters");
+}
+END_TEST
+
+static Suite *event_suite(void)
+{
+    Suite *suite = suite_create("event");
+    TCase *t = tcase_create("event");
+    tcase_add_test(t, the_newest_come_first);
+    tcase_add_test(t, the_same_thing_counts);
+    tcase_add_test(t, it_is_bounded);
+    tcase_add_test(t, a_storm_does_not_drive_out_the_others);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(event_suite)
