@@ -123,17 +123,9 @@ static void keywatch_send(const struct local_call *call, uint16_t slot)
 {
     struct client *c = call->c;
     struct worker *w = c->worker;
-    bool resp3 = c->flags & CLIENT_RESP3;
-    if (lease_is_exhausted(w, w->slot_node[slot], resp3) && !lease_of(c, w->slot_node[slot])) {
-        client_reply_errorf(c,
-                            "ERR too many clients watch keys or block on this node, "
-                            "max-connections-per-node is %u",
-                            w->config->max_connections_per_node);
-        return;
-    }
     struct request *r = request_new(w, c, call->cmd);
     r->slot = slot;
-    r->flags = REQUEST_LEASE | REQUEST_WATCH | (resp3 ? REQUEST_RESP3 : 0);
+    r->flags = REQUEST_LEASE | REQUEST_WATCH | (c->flags & CLIENT_RESP3 ? REQUEST_RESP3 : 0);
     client_push(c, r, 1);
     route_send(w, r, NULL, call->request, local_request_len(call));
 }

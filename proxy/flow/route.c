@@ -369,6 +369,10 @@ void route_send_data(struct worker *w, struct request *r, struct backend *b)
         route_send_held(w, r, b, &prefix, 0);
         return;
     }
+    if (route_is_short(w, r)) {
+        route_fail_short(w, r);
+        return;
+    }
     worker_hint(w);
     route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
 }

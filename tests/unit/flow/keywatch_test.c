@@ -358,7 +358,7 @@ START_TEST(connections_for_watching_are_limited)
     int other = flow_client(f);
     flow_send(f, other, "WATCH b");
     flow_expect(f, other,
-                "-ERR too many clients watch keys or block on this node, max-connections-per-node "
+                "-ERR no connection to the node is left for this command, max-connections-per-node "
                 "is 1\r\n");
     flow_send(f, c, "WATCH {b}2");
     flow_node_serves(f, NODE_A, "WATCH {b}2", "+OK\r\n");
