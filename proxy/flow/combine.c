@@ -3,6 +3,7 @@
 #include "flow/combine_config.h"
 #include "flow/combine_info.h"
 #include "flow/combine_scan.h"
+#include "flow/combine_script.h"
 #include "flow/local_call.h"
 #include "flow/pubsub.h"
 #include "flow/worker.h"
@@ -80,6 +81,7 @@ static const combine_fn combine_table[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_PUBSUB] = pubsub_merge_pubsub,
     [COMMAND_LOCAL_CLUSTER] = combine_only,
     [COMMAND_LOCAL_CONFIG] = combine_config,
+    [COMMAND_LOCAL_SCRIPT_EXISTS] = combine_script_exists,
 };
 
 bool combine_then(struct worker *w, struct fanout *f)

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cluster/slot.h"
 #include "flow/blocking.h"
+#include "flow/busy.h"
 #include "flow/crosspop.h"
 #include "flow/fanout.h"
 #include "flow/local.h"
@@ -48,9 +49,10 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
         watch_note(w, c, WATCH_BIG_REQUEST, slot < SLOT_COUNT ? w->slot_node[slot] : NODE_NONE, len,
                    data, len, cmd);
     }
-    if (cmd->flags & COMMAND_SCRIPT)
+    if (cmd->flags & COMMAND_SCRIPT) {
+        busy_on_script(w, r);
         route_send_script(w, r, chunk, data, len);
-    else
+    } else
         route_send(w, r, chunk, data, len);
 }
 

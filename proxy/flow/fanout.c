@@ -240,8 +240,15 @@ void fanout_all(struct client *c, const struct command *cmd, char *data, size_t 
         slots[i] = w->shards[i].first_slot;
     struct fanout *f = fanout_new(c, cmd, children, 0);
     f->state = state;
-    for (uint32_t i = 0; i < children; i++)
-        fanout_send_or_give(w, fanout_child(w, f, i, slots[i]), data, len);
+    /* A node reads nothing more on the connection whose script it runs: what is about that script
+     * takes another one. */
+    bool aside = cmd->merge == COMMAND_MERGE_OR ||
+                 (cmd->local == COMMAND_LOCAL_FUNCTION_STATS && w->some_busy);
+    for (uint32_t i = 0; i < children; i++) {
+        struct request *child = fanout_child(w, f, i, slots[i]);
+        child->flags |= aside ? REQUEST_BULK : 0;
+        fanout_send_or_give(w, child, data, len);
+    }
     free(slots);
 }
 
@@ -548,10 +555,22 @@ static void fanout_child_done(struct worker *w, struct request *child)
     fanout_finish(w, f);
 }
 
+/* The first error is the answer; but of SCRIPT KILL the one that the node with the script gives:
+ * the others only say that they run none. */
+static bool fanout_has_better(const struct fanout *f)
+{
+    static const char none[] = "-NOTBUSY";
+    if (!f->failure)
+        return false;
+    return f->merge != COMMAND_MERGE_OR || f->failure_len < sizeof none - 1 ||
+           memcmp(f->failure, none, sizeof none - 1) != 0;
+}
+
 static void fanout_note_failure(struct fanout *f, const char *line, size_t len)
 {
-    if (f->failure)
+    if (fanout_has_better(f))
         return;
+    free(f->failure);
     f->failure = memory_alloc(len);
     memcpy(f->failure, line, len);
     f->failure_len = len;

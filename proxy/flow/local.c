@@ -39,6 +39,7 @@ static const local_handler local_handlers[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_UNSUBSCRIBE] = local_unsubscribe,
     [COMMAND_LOCAL_PUBSUB] = local_pubsub,
     [COMMAND_LOCAL_CONFIG] = local_config,
+    [COMMAND_LOCAL_SCRIPT_EXISTS] = local_script_exists,
 };
 
 void local_execute(struct client *c, const struct command *cmd, char *request,

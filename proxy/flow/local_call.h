@@ -135,6 +135,7 @@ void local_watch(const struct local_call *call);
 void local_unwatch(const struct local_call *call);
 void local_info(const struct local_call *call);
 void local_scan(const struct local_call *call);
+void local_script_exists(const struct local_call *call);
 void local_config(const struct local_call *call);
 void local_wait(const struct local_call *call);
 void local_subscribe(const struct local_call *call);

@@ -1,5 +1,6 @@
 /* local_server: the small commands of a connection and of the server: PING, HELLO, AUTH, RESET …
  * Texts are those of redis-server in cluster mode. */
+#include "flow/busy.h"
 #include "flow/local_call.h"
 #include "flow/session.h"
 #include "version.h"
@@ -13,6 +14,9 @@ void local_ping(const struct local_call *call)
 {
     if (local_argc(call) > 2)
         client_reply_error(call->c, "ERR wrong number of arguments for 'ping' command");
+    else if (!call->c->head && busy_is(call->c->worker)) /* else what is before it will end */
+        client_reply_error(call->c, "BUSY Redis is busy running a script. You can only call SCRIPT "
+                                    "KILL or SHUTDOWN NOSAVE.");
     else if (local_argc(call) == 2)
         local_bulk_reply(call->c, local_arg(call, 1), local_len(call, 1));
     else

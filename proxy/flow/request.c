@@ -2,6 +2,7 @@
  * Allocation, and the reply that is held until its turn. */
 #include "flow/request.h"
 #include "flow/blocking.h"
+#include "flow/busy.h"
 #include "flow/transaction.h"
 #include "flow/worker.h"
 #include <stddef.h>
@@ -20,8 +21,12 @@ struct request *request_new(struct worker *w, struct client *c, const struct com
 
 void request_free(struct worker *w, struct request *r)
 {
-    if (r->flags & REQUEST_BLOCKING)
-        blocking_on_end(w, r);
+    if (r->flags & (REQUEST_BLOCKING | REQUEST_SCRIPT)) {
+        if (r->flags & REQUEST_BLOCKING)
+            blocking_on_end(w, r);
+        else
+            busy_on_end(w);
+    }
     if (r->reply.head)
         bufq_clear(&w->chunks, &r->reply);
     if (r->data.head)

@@ -28,6 +28,7 @@ struct worker;
 #define REQUEST_MASTER_ONLY (1u << 4) /* a replica could not serve it: ask the master */
 #define REQUEST_REPLICA     (1u << 5) /* a replica may serve it */
 #define REQUEST_INTERNAL    (1u << 6) /* handshake of a backend: no client, no retry */
+#define REQUEST_SCRIPT      (1u << 7) /* runs a script or a function: busy.h */
 #define REQUEST_PARKED      (1u << 8)
 #define REQUEST_BULK        (1u << 9)  /* so large that it travels on the bulk connection */
 #define REQUEST_LOCAL       (1u << 10) /* waits for an answer from slotway itself, not from a node */

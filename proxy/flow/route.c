@@ -19,6 +19,7 @@
 #include "cluster/discovery.h"
 #include "flow/backend.h"
 #include "flow/blocking.h"
+#include "flow/busy.h"
 #include "flow/client.h"
 #include "flow/fanout.h"
 #include "flow/lease.h"
@@ -793,5 +794,6 @@ void route_set_topology(struct worker *w, struct topology *t)
     if (tracking_clients(w->process))
         tracking_follow(w);
     w->drive_wanted = true;
+    busy_on_topology(w);
     pubsub_on_topology(w);
 }

@@ -206,6 +206,18 @@ static bool script_named(const struct worker *w, const char *data, size_t len,
     return named;
 }
 
+bool script_has(const char *hex, size_t len)
+{
+    unsigned char sha[SCRIPT_SHA_LEN];
+    struct script *script;
+    if (!script_parse_sha(hex, len, sha))
+        return false;
+    pthread_mutex_lock(&script_lock);
+    HASH_FIND(hh, scripts, sha, SCRIPT_SHA_LEN, script);
+    pthread_mutex_unlock(&script_lock);
+    return script != NULL;
+}
+
 bool script_is_known(struct worker *w, const char *data, size_t len)
 {
     unsigned char sha[SCRIPT_SHA_LEN];

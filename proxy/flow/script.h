@@ -42,6 +42,9 @@ bool script_name(const char *data, const struct resp_args *args, unsigned char s
 bool script_bring(struct worker *w, struct script_known *known,
                   const unsigned char sha[SCRIPT_SHA_LEN], struct bufq *q);
 
+/* Is the body of the script with this digest (hexadecimal) known? */
+bool script_has(const char *hex, size_t len);
+
 /* Is the body of the script known that the EVALSHA request at data names? */
 bool script_is_known(struct worker *w, const char *data, size_t len);
 

@@ -8,6 +8,7 @@
 #include "flow/backend.h"
 #include "flow/bell.h"
 #include "flow/blocking.h"
+#include "flow/busy.h"
 #include "flow/client.h"
 #include "flow/monitor.h"
 #include "flow/pause.h"
@@ -341,10 +342,11 @@ static void worker_init_watchers(struct worker *w)
     ev_timer_init(&w->slow_timer, worker_on_slow_timer, WORKER_SLOW_INTERVAL, WORKER_SLOW_INTERVAL);
     ev_init(&w->drive_timer, worker_on_drive_timer);
     ev_init(&w->pause_timer, worker_on_pause_timer);
+    ev_init(&w->busy_timer, busy_on_timer);
     w->drive_timer.repeat = WORKER_DRIVE_INTERVAL;
     w->pause_timer.repeat = WORKER_DRIVE_INTERVAL;
     w->end_of_turn.data = w->start_of_turn.data = w->slow_timer.data = w;
-    w->drive_timer.data = w->pause_timer.data = w->more_to_do.data = w;
+    w->drive_timer.data = w->pause_timer.data = w->busy_timer.data = w->more_to_do.data = w;
     ev_set_priority(&w->start_of_turn, EV_MAXPRI); /* the clock before everything else */
     ev_prepare_start(w->loop, &w->end_of_turn);
     ev_check_start(w->loop, &w->start_of_turn);

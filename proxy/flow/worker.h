@@ -107,6 +107,8 @@ struct worker {
     ev_timer drive_timer; /* parked requests */
     ev_timer slow_timer;  /* timeouts, housekeeping */
     ev_timer pause_timer; /* CLIENT PAUSE */
+    ev_timer busy_timer;  /* scripts are under way */
+    bool some_busy;       /* a master is, as the topology says */
     ev_idle more_to_do;   /* active: the next turn does not wait */
     bool stopping;
 

@@ -128,7 +128,7 @@ static const struct policy policies[] = {
     IS("save", ADMIN),
     SPECIAL("scan", SCAN),
     IS("script", REFUSED), /* DEBUG: changes the connection */
-    MASTERS("script|exists", AND),
+    SPECIAL("script|exists", SCRIPT_EXISTS),
     MASTERS("script|flush", FIRST),
     IS("script|help", ANY),
     MASTERS("script|kill", OR),
