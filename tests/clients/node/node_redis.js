@@ -1,5 +1,5 @@
-// node-redis through slotway: version 4 with RESP2; version 5 with RESP3, transactions and
-// pub/sub.
+// node-redis through slotway: version 4 with RESP2; version 5 with RESP3, client-side caching,
+// transactions and pub/sub.
 'use strict';
 const assert = require('assert');
 const four = require('redis4');
@@ -132,4 +132,35 @@ async function nodeRedisResp3(run) {
   r.destroy();
 }
 
-module.exports = [nodeRedisPlain, nodeRedisCluster, nodeRedisResp3];
+async function nodeRedisCache(run) {
+  const writer = await open3();
+  const cache = new five.BasicClientSideCache({ ttl: 0, maxEntries: 0 });
+  const r = await open3({ clientSideCache: cache });
+  await run('node-redis cache: what was read once is read here', async () => {
+    for (let i = 0; i < 100; i++) await writer.set(`cached:${i}`, 'old');
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 100; i++) assert.strictEqual(await r.get(`cached:${i}`), 'old');
+    }
+    const { hitCount, missCount } = cache.stats();
+    assert.deepStrictEqual([hitCount, missCount], [200, 100]);
+  });
+  await run('node-redis cache: writes of others are seen, whatever their slot', async () => {
+    for (let i = 0; i < 100; i++) await writer.set(`cached:${i}`, `new ${i}`);
+    for (let i = 0; i < 100; i++) {
+      await until(`key ${i} is invalidated`, async () => (await r.get(`cached:${i}`)) === `new ${i}`);
+    }
+  });
+  await run('node-redis cache: its own writes too', async () => {
+    assert.strictEqual(await r.get('cached:1'), 'new 1');
+    await r.set('cached:1', 'mine');
+    await until('its own value', async () => (await r.get('cached:1')) === 'mine');
+  });
+  await run('node-redis cache: FLUSHALL empties it', async () => {
+    await writer.flushAll();
+    await until('it is gone', async () => (await r.get('cached:2')) === null);
+  });
+  r.destroy();
+  writer.destroy();
+}
+
+module.exports = [nodeRedisPlain, nodeRedisCluster, nodeRedisResp3, nodeRedisCache];
