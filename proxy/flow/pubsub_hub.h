@@ -228,16 +228,34 @@ struct pubsub_link *link_find(struct pubsub *hub, uint16_t node, enum pubsub_rol
 struct pubsub_link *link_open(struct pubsub *hub, uint16_t node, enum pubsub_role role);
 /* Close it; what was subscribed there is subscribed elsewhere. why: NULL: it is not needed. */
 void link_fail(struct pubsub_link *l, const char *why);
+/* Timeouts, pings. */
+void link_check_all(struct pubsub *hub);
+void link_free_dead(struct pubsub *hub);
+/* Its node, for the log. */
+const char *link_host(const struct pubsub_link *l);
+uint16_t link_port(const struct pubsub_link *l);
+
+/* --- pubsub_link_subs.c: commands and subscriptions on a link --- */
+/* lens NULL: arguments are strings. */
+void link_command(struct pubsub_link *l, enum pubsub_op_kind kind, struct pubsub_sub *sub, int argc,
+                  const char *const *argv, const size_t *lens);
+/* AUTH, if there is anything to be said. */
+void link_greet(struct pubsub_link *l);
 /* Subscribe a topic on a link that is ready, unless it is. */
 void link_subscribe(struct pubsub_link *l, struct pubsub_topic *t);
 void link_unsubscribe(struct pubsub_sub *sub);
 /* Have all subscriptions of a topic confirmed again. */
 void link_confirm_again(struct pubsub_topic *t);
 struct pubsub_sub *link_sub(const struct pubsub_link *l, const struct pubsub_topic *t);
-/* Timeouts, pings. */
-void link_check_all(struct pubsub *hub);
-void link_free_dead(struct pubsub *hub);
+/* The node has no subscription of slotway's to it any more. */
+void link_free_sub(struct pubsub_sub *sub);
+/* Forget those that ended long enough before. */
 void ghost_free_due(struct pubsub *hub, uint64_t now);
+
+/* --- pubsub_link_answers.c: what nodes send --- */
+/* One whole element. False: it is nothing that can come here. */
+bool link_on_line(struct pubsub_link *l, const char *data, size_t len);
+bool link_on_array(struct pubsub_link *l, struct chunk *chunk, char *data, size_t len);
 
 /* --- pubsub_deliver.c: messages to clients --- */
 /* One message as its node sent it (RESP2). */
