@@ -5,13 +5,17 @@ import glob
 import os
 import re
 import resource
+import selectors
 import shutil
 import signal
+import socket
 import subprocess
 
 from bench_targets import ROOT, BenchError
 
 CLIENTS = 50
+SUBSCRIBERS = 100
+PUBSUB_MESSAGES = {1: 5000, 16: 32000}
 SYSCALL_REQUESTS = {1: 100000, 16: 1000000}
 # Under callgrind two runs of different length are made in one process: what they share (opening
 # connections, timers) falls out of the difference.
@@ -167,6 +171,61 @@ def idle_memory(load, target, wanted=10000):
         after = _status_kib(target.pid, "VmRSS")
         holder.stdin.close()
     return (after - before) / count
+
+
+def _subscribe(target, confirmation):
+    client = socket.create_connection((target.host, target.port), 10)
+    client.sendall(b"SUBSCRIBE bench\r\n")
+    got = b""
+    while len(got) < len(confirmation):
+        more = client.recv(4096)
+        got += more
+        if not more or not confirmation.startswith(got):
+            client.close()
+            return None
+    client.setblocking(False)
+    return client
+
+
+def _receive(selector, clients, wanted):
+    """Reads that many bytes from each of the clients."""
+    left = dict.fromkeys(clients, wanted)
+    while left:
+        for key, _ in selector.select(10):
+            data = key.fileobj.recv(1 << 20)
+            if not data:
+                raise BenchError("a subscriber was closed")
+            left[key.fileobj] -= len(data)
+            if left[key.fileobj] == 0:
+                del left[key.fileobj]
+
+
+def pubsub(load, target, pipeline):
+    """CPU time in µs per message that 100 subscribers get, published `pipeline` at a time, the
+    PUBLISH included. None where it is not supported."""
+    del load
+    payload = b"x" * 64
+    message = b"*3\r\n$7\r\nmessage\r\n$5\r\nbench\r\n$64\r\n%s\r\n" % payload
+    clients = [_subscribe(target, b"*3\r\n$9\r\nsubscribe\r\n$5\r\nbench\r\n:1\r\n")
+               for _ in range(SUBSCRIBERS)]
+    if None in clients:
+        return None
+    selector = selectors.DefaultSelector()
+    for client in clients:
+        selector.register(client, selectors.EVENT_READ)
+    publisher = socket.create_connection((target.host, target.port), 10)
+    messages, before = 0, 0
+    for turn in range(PUBSUB_MESSAGES[pipeline] // pipeline):
+        if turn == 100:  # warm
+            messages, before = 0, process_cpu_us(target.pid)
+        publisher.sendall(b"*3\r\n$7\r\nPUBLISH\r\n$5\r\nbench\r\n$64\r\n%s\r\n" % payload *
+                          pipeline)
+        _receive(selector, clients, len(message) * pipeline)
+        messages += pipeline
+    cost = (process_cpu_us(target.pid) - before) / messages
+    for client in [*clients, publisher]:
+        client.close()
+    return cost
 
 
 def syscalls(load, target, pipeline):
