@@ -290,7 +290,7 @@ static bool pubsub_merge_channels(struct worker *w, struct fanout *f, struct buf
     const struct pubsub_state *state = f->state;
     struct channel_list list = {.pattern = state->filtered ? state->pattern : NULL,
                                 .pattern_len = state->len};
-    struct channel_name *entry, *next;
+    struct channel_name *entry = NULL, *next = NULL;
     struct reply r = local_reply_to(w, f->parent, out);
     bool good = true;
     census_each(kind, channel_list_add_own, &list);

@@ -165,7 +165,7 @@ static void place_close_unfit(struct pubsub *hub)
 
 void place_all(struct pubsub *hub)
 {
-    struct pubsub_topic *t, *next;
+    struct pubsub_topic *t = NULL, *next = NULL;
     place_close_unfit(hub);
     if (hub->scopes[PUBSUB_AT_HOME] || hub->scopes[PUBSUB_AT_MASTERS])
         place_find_home(hub);
