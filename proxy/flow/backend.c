@@ -5,6 +5,7 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "flow/blocking.h"
 #include "flow/client.h"
 #include "flow/fanout.h"
 #include "flow/lease.h"
@@ -500,6 +501,15 @@ static void backend_finish(struct backend *b, struct request *r, struct chunk *c
         tracking_on_untracked(untracked);
 }
 
+/* A reply that goes before r's own. */
+static void backend_on_lead(struct request *r, const char *data, size_t len)
+{
+    if (r->flags & REQUEST_BLOCKING)
+        blocking_on_lead(r, data, len);
+    else
+        transaction_on_lead(r, data, len);
+}
+
 /* One whole reply of a few bytes. False: the connection must be closed. */
 static bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data, size_t len)
 {
@@ -508,7 +518,7 @@ static bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data,
     if (r->flags & REQUEST_INTERNAL)
         return backend_on_greeted(b, data, len);
     if (r->skip) {
-        transaction_on_lead(r, data, len);
+        backend_on_lead(r, data, len);
         r->skip--;
         return true;
     }
@@ -569,7 +579,7 @@ static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, 
     if (r->flags & REQUEST_INTERNAL)
         return -1;
     if (r->skip) {
-        transaction_on_lead(r, "*", 1); /* too long to be an error */
+        backend_on_lead(r, "*", 1); /* too long to be an error */
         r->skip--;
     } else {
         if (w->now - r->started >= w->slow_after)

@@ -146,43 +146,83 @@ static uint64_t blocking_timeout(const struct command *cmd, const char *data,
     return (uint64_t)ceil(value * 1000) * 1000;
 }
 
-/* Put `left` µs in the place of the timeout in r->data. */
-static void blocking_rewrite(struct worker *w, struct request *r, uint64_t left)
+/* The command itself in r's bytes, behind what leads it: where it begins, and its arguments. */
+static bool blocking_scan(const struct request *r, const char *data, size_t len, size_t *begin,
+                          struct resp_args *args)
 {
     static const struct resp_limits limits = {UINT32_MAX, UINT64_MAX, INT32_MAX, UINT32_MAX};
+    const char *error;
+    size_t used;
+    *begin = 0;
+    for (uint32_t i = 0; i <= r->lead; i++) {
+        resp_args_reset(args);
+        if (resp_scan_request(args, data + *begin, len - *begin, &limits, &used, &error) !=
+            RESP_COMPLETE)
+            return false;
+        if (i < r->lead)
+            *begin += used;
+    }
+    return true;
+}
+
+static void blocking_replace(struct worker *w, struct request *r, struct bufq *fresh)
+{
+    bufq_clear(&w->chunks, &r->data);
+    bufq_splice(&r->data, fresh);
+}
+
+/* Put `left` µs in the place of the timeout in r->data. */
+static void blocking_put_time(struct worker *w, struct request *r, uint64_t left)
+{
     struct resp_args args;
     struct bufq fresh = {0};
-    char value[32], header[64];
-    const char *error;
-    size_t pos = 0, used, len = r->data.len;
+    char value[32], bulk[64];
+    size_t pos, len = r->data.len;
     const char *data = bufq_flatten(&w->chunks, &r->data);
     uint64_t ms = left / 1000 > 0 ? left / 1000 : 1;
     resp_args_init(&args);
-    for (uint32_t i = 0; i <= r->lead; i++, pos += used) {
-        resp_args_reset(&args);
-        if (resp_scan_request(&args, data + pos, len - pos, &limits, &used, &error) !=
-            RESP_COMPLETE)
-            break;
-        if (i < r->lead)
-            continue;
-        uint32_t at = blocking_find_timeout(r->cmd, data + pos, &args);
-        if (at == 0)
-            break;
+    uint32_t at = blocking_scan(r, data, len, &pos, &args)
+                      ? blocking_find_timeout(r->cmd, data + pos, &args)
+                      : 0;
+    if (at) {
         int digits = blocking_kind(r->cmd)->seconds
                          ? snprintf(value, sizeof value, "%llu.%03u",
                                     (unsigned long long)(ms / 1000), (unsigned)(ms % 1000))
                          : snprintf(value, sizeof value, "%llu", (unsigned long long)ms);
-        int n = snprintf(header, sizeof header, "$%d\r\n%s\r\n", digits, value);
+        size_t n = (size_t)snprintf(bulk, sizeof bulk, "$%d\r\n%s\r\n", digits, value);
         size_t begin = pos + args.v[at - 1].off + args.v[at - 1].len + 2;
         size_t end = pos + args.v[at].off + args.v[at].len + 2;
-        char *out = bufq_reserve_exact(&w->chunks, &fresh, len + (size_t)n);
+        char *out = bufq_reserve_exact(&w->chunks, &fresh, len + n);
         memcpy(out, data, begin);
-        memcpy(out + begin, header, (size_t)n);
+        memcpy(out + begin, bulk, n);
         memcpy(out + begin + n, data + end, len - end);
-        bufq_commit(&fresh, len - (end - begin) + (size_t)n);
-        bufq_clear(&w->chunks, &r->data);
-        bufq_splice(&r->data, &fresh);
-        break;
+        bufq_commit(&fresh, len - (end - begin) + n);
+        blocking_replace(w, r, &fresh);
+    }
+    resp_args_free(&args);
+}
+
+/* XREAD with "$": the ids that were the last when it was sent first take its place. What asks for
+ * them goes, also when nothing may stand between ASKING and the command. */
+static void blocking_put_ids(struct worker *w, struct request *r, struct blocking *x, bool asking)
+{
+    struct resp_args args;
+    struct bufq fresh = {0};
+    size_t pos, len = r->data.len;
+    bool known = stream_ids_are_known(x->streams);
+    if (!x->streams || (!known && !asking))
+        return;
+    const char *data = bufq_flatten(&w->chunks, &r->data);
+    resp_args_init(&args);
+    if (blocking_scan(r, data, len, &pos, &args)) {
+        if (known)
+            stream_ids_put(w, x->streams, data + pos, len - pos, &args, &fresh);
+        else
+            bufq_append(&w->chunks, &fresh, data + pos, len - pos);
+        blocking_replace(w, r, &fresh);
+        r->lead = 0;
+        stream_ids_free(x->streams);
+        x->streams = NULL;
     }
     resp_args_free(&args);
 }
@@ -208,10 +248,6 @@ void blocking_execute(struct client *c, const struct command *cmd, uint16_t slot
                       struct chunk *chunk, char *data, size_t len, const struct resp_args *args)
 {
     struct worker *w = c->worker;
-    if (slot != SLOT_NONE && stream_ids_are_open(cmd, data, args)) {
-        stream_ids_execute(c, cmd, slot, data, len, args);
-        return;
-    }
     struct request *r = request_new(w, c, cmd);
     r->slot = slot;
     r->flags = REQUEST_LEASE | (c->flags & CLIENT_RESP3 ? REQUEST_RESP3 : 0) |
@@ -224,7 +260,24 @@ void blocking_execute(struct client *c, const struct command *cmd, uint16_t slot
         route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
         return;
     }
-    route_send(w, r, chunk, data, len);
+    struct bufq line = {0};
+    struct stream_ids *streams = stream_ids_new(w, cmd, data, args, &line, &r->lead);
+    if (!streams) {
+        route_send(w, r, chunk, data, len);
+        return;
+    }
+    c->session->blocking.streams = streams;
+    bufq_append(&w->chunks, &line, data, len);
+    size_t size = line.len;
+    route_send(w, r, NULL, bufq_flatten(&w->chunks, &line), size);
+    bufq_clear(&w->chunks, &line);
+}
+
+void blocking_on_lead(const struct request *r, const char *data, size_t len)
+{
+    const struct blocking *x = blocking_of(r);
+    if (x && x->streams && r->skip <= r->lead)
+        stream_ids_learn(x->streams, r->lead - r->skip, data, len);
 }
 
 void blocking_on_end(struct worker *w, const struct request *r)
@@ -232,20 +285,24 @@ void blocking_on_end(struct worker *w, const struct request *r)
     if (r->flags & REQUEST_CHILD)
         return;
     counters_add(&w->counters, COUNTER_blocked, (uint64_t)-1);
-    if (r->client)
-        r->client->active = w->seconds; /* it was not idle, it waited */
+    if (!r->client)
+        return;
+    r->client->active = w->seconds; /* it was not idle, it waited */
+    stream_ids_free(r->client->session->blocking.streams);
+    r->client->session->blocking.streams = NULL;
 }
 
 /* --- sending again --- */
 
-void blocking_on_resend(struct worker *w, struct request *r)
+void blocking_on_resend(struct worker *w, struct request *r, bool asking)
 {
     struct blocking *x = blocking_of(r);
     if (!x)
         return;
     x->sent = w->now;
+    blocking_put_ids(w, r, x, asking);
     if (x->deadline)
-        blocking_rewrite(w, r, x->deadline > w->now ? x->deadline - w->now : 0);
+        blocking_put_time(w, r, x->deadline > w->now ? x->deadline - w->now : 0);
 }
 
 void blocking_on_return(struct worker *w, struct request *r)

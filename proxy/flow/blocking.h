@@ -25,11 +25,14 @@ enum blocking_over {
     BLOCKING_ERROR    /* CLIENT UNBLOCK id ERROR */
 };
 
+struct stream_ids;
+
 /* The wait of a client's head, part of its session. */
 struct blocking {
-    uint64_t deadline; /* µs; 0: it waits for ever, or the node will refuse the timeout */
-    uint64_t sent;     /* µs: when it was last given to a connection */
-    uint8_t over;      /* enum blocking_over */
+    uint64_t deadline;          /* µs; 0: it waits for ever, or the node will refuse the timeout */
+    uint64_t sent;              /* µs: when it was last given to a connection */
+    struct stream_ids *streams; /* XREAD with "$", else NULL */
+    uint8_t over;               /* enum blocking_over */
 };
 
 /* Does the client wait in a blocking command? */
@@ -58,8 +61,11 @@ bool blocking_unblock(struct client *c, enum blocking_over over);
 void blocking_check(struct client *c);
 
 /* --- called by the router and request.c, for requests with REQUEST_BLOCKING --- */
-/* The bytes in r->data are about to be sent again: with the time that is left. */
-void blocking_on_resend(struct worker *w, struct request *r);
+/* The bytes in r->data are about to be sent again: with the time that is left. asking: behind
+ * ASKING. */
+void blocking_on_resend(struct worker *w, struct request *r, bool asking);
+/* A reply to what goes before the command in its own bytes. */
+void blocking_on_lead(const struct request *r, const char *data, size_t len);
 /* r came back from its connection: refused, or the connection was lost. */
 void blocking_on_return(struct worker *w, struct request *r);
 /* What the client gets when it waited in vain. */

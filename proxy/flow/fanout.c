@@ -523,14 +523,6 @@ void fanout_end(struct worker *w, struct fanout *f, struct bufq *out)
     client_finish(w, parent);
 }
 
-struct request *fanout_dissolve(struct worker *w, struct fanout *f)
-{
-    struct request *parent = f->parent;
-    parent->fanout = NULL;
-    fanout_free(w, f);
-    return parent;
-}
-
 /* COMMAND_MERGE_OR: one success is enough (SCRIPT KILL: only one node runs a script). */
 static void fanout_excuse_failure(struct fanout *f)
 {

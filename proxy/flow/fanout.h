@@ -79,8 +79,6 @@ void fanout_ask(struct worker *w, struct fanout *f, uint32_t i, uint16_t slot, u
                 char *data, size_t len);
 /* The answer (emptied), if there is still somebody to answer. Frees f. */
 void fanout_end(struct worker *w, struct fanout *f, struct bufq *out);
-/* Frees f, and makes its parent an ordinary request, on its client's FIFO. */
-struct request *fanout_dissolve(struct worker *w, struct fanout *f);
 
 /* --- called by backends and the router --- */
 void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chunk, char *data,

@@ -7,6 +7,7 @@
 #include "flow/monitor.h"
 #include "flow/pubsub.h"
 #include "flow/tracking.h"
+#include "flow/stream_ids.h"
 #include "flow/transaction.h"
 #include "flow/worker.h"
 #include <stdlib.h>
@@ -33,6 +34,7 @@ void session_free(struct client *c)
     tracking_free(c);
     pubsub_leave(c);
     lease_close_all(c);
+    stream_ids_free(s->blocking.streams);
     bufq_clear(&c->worker->chunks, &s->pushes);
     free(s->name);
     free(s->lib_name);

@@ -1,28 +1,17 @@
-/* stream_ids: what "$" means in XREAD BLOCK, asked for with XINFO STREAM before it is sent.
- *
- *   XINFO STREAM key (for each "$") -> last-generated-id in the place of "$" -> XREAD
- *
- * So it means the last id of a moment between the arrival of the command and its execution. */
+/* stream_ids: what "$" means in XREAD BLOCK. */
 #include "flow/stream_ids.h"
 #include "base/memory.h"
-#include "flow/blocking.h"
-#include "flow/fanout.h"
-#include "flow/route.h"
 #include "flow/worker.h"
 #include "resp/reply.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
-/* A stream that does not exist yet: all that will be added. */
-#define STREAM_NONE "0-0"
+#define STREAM_ID_LEN 48 /* two numbers of 64 bits and a dash */
 
-/* The request that waits for its ids, and where "$" stands in it. */
 struct stream_ids {
-    size_t len;
     uint32_t n;
-    uint32_t *at; /* offsets of the "$" */
-    char *data;
+    char ids[][STREAM_ID_LEN]; /* "": unknown */
 };
 
 /* Position of the first key; 0: there is none. n: how many. */
@@ -38,125 +27,98 @@ static uint32_t stream_keys(const char *data, const struct resp_args *args, uint
                               strncasecmp(data + arg->off, "count", 5) == 0))
             i++;
     }
+    *n = 0;
     return 0;
 }
 
-static bool stream_id_is_open(const char *data, const struct resp_arg *id)
+static bool stream_is_open(const char *data, const struct resp_arg *id)
 {
     return id->len == 1 && data[id->off] == '$';
 }
 
-static uint32_t stream_count_open(const char *data, const struct resp_args *args)
+static void stream_ask(struct worker *w, const char *data, const struct resp_arg *key,
+                       struct bufq *out)
 {
-    uint32_t n = 0, open = 0, first = stream_keys(data, args, &n);
-    for (uint32_t i = 0; first && i < n; i++)
-        open += stream_id_is_open(data, &args->v[first + n + i]);
-    return open;
+    char head[64];
+    int len = snprintf(head, sizeof head, "*3\r\n$5\r\nXINFO\r\n$6\r\nSTREAM\r\n$%u\r\n", key->len);
+    bufq_append(&w->chunks, out, head, (size_t)len);
+    bufq_append(&w->chunks, out, data + key->off, (size_t)key->len + 2);
 }
 
-bool stream_ids_are_open(const struct command *cmd, const char *data, const struct resp_args *args)
+struct stream_ids *stream_ids_new(struct worker *w, const struct command *cmd, const char *data,
+                                  const struct resp_args *args, struct bufq *out, uint32_t *lead)
 {
-    return strcmp(cmd->name, "xread") == 0 && stream_count_open(data, args) > 0;
+    uint32_t n = 0, open = 0, first = 0;
+    *lead = 0;
+    if (strcmp(cmd->name, "xread") == 0)
+        first = stream_keys(data, args, &n);
+    for (uint32_t i = 0; i < n; i++)
+        open += stream_is_open(data, &args->v[first + n + i]);
+    if (open == 0)
+        return NULL;
+    struct stream_ids *s = memory_zalloc(sizeof *s + open * sizeof s->ids[0]);
+    s->n = *lead = open;
+    for (uint32_t i = 0; i < n; i++)
+        if (stream_is_open(data, &args->v[first + n + i]))
+            stream_ask(w, data, &args->v[first + i], out);
+    return s;
 }
 
-/* The id in an answer to XINFO STREAM; false: it is none. */
-static bool stream_last_id(struct worker *w, struct bufq *q, const char **id, size_t *len)
+void stream_ids_free(struct stream_ids *s)
 {
-    struct reply_value field, value;
-    size_t size = q->len;
-    const char *data = bufq_flatten(&w->chunks, q);
-    struct reply_reader reader = {data, data + size};
-    if (!data || !reply_read(&reader, &value) || (value.type != '*' && value.type != '%'))
-        return false;
-    for (int64_t n = value.n; n >= 2; n -= 2) {
-        if (!reply_read(&reader, &field))
-            return false;
-        if (field.len == 17 && memcmp(field.data, "last-generated-id", 17) == 0) {
-            if (!reply_read(&reader, &value) || value.null)
-                return false;
-            *id = value.data;
-            *len = value.len;
-            return true;
-        }
-        if (!reply_skip(&reader))
-            return false;
-    }
-    return false;
+    free(s);
 }
 
-/* What to put in the place of the i-th "$". If it can not be learned "$" stays: the node says why
- * it refuses, or the meaning of "$" is the moment of the last sending. */
-static void stream_resolve(struct worker *w, struct fanout *f, uint32_t i, const char **id,
-                           size_t *len)
+void stream_ids_learn(struct stream_ids *s, uint32_t i, const char *data, size_t len)
 {
     static const char none[] = "-ERR no such key";
-    struct bufq *q = &f->replies[i].q;
-    *id = "$";
-    *len = 1;
-    if (q->head) {
-        stream_last_id(w, q, id, len);
-    } else if (f->failure && strncmp(f->failure, none, sizeof none - 1) == 0) {
-        *id = STREAM_NONE;
-        *len = sizeof STREAM_NONE - 1;
-    }
-}
-
-/* All ids are there: the request goes its way, as one that waited. */
-static void stream_ids_then(struct worker *w, struct fanout *f)
-{
-    struct stream_ids *s = f->state;
-    struct bufq data = {0};
-    size_t pos = 0;
-    if (!f->parent->client) {
-        fanout_end(w, f, &data);
+    struct reply_value field, value;
+    struct reply_reader reader = {data, data + len};
+    if (i >= s->n)
+        return;
+    s->ids[i][0] = '\0';
+    if (len >= sizeof none - 1 && memcmp(data, none, sizeof none - 1) == 0) {
+        snprintf(s->ids[i], STREAM_ID_LEN, "0-0"); /* all that will be added */
         return;
     }
-    for (uint32_t i = 0; i < s->n; i++) {
-        char header[32];
-        const char *id;
-        size_t len, before = s->at[i] - strlen("$1\r\n");
-        stream_resolve(w, f, i, &id, &len);
-        bufq_append(&w->chunks, &data, s->data + pos, before - pos);
-        int n = snprintf(header, sizeof header, "$%zu\r\n", len);
-        bufq_append(&w->chunks, &data, header, (size_t)n);
-        bufq_append(&w->chunks, &data, id, len);
-        pos = s->at[i] + 1;
+    if (!reply_read(&reader, &value) || (value.type != '*' && value.type != '%'))
+        return;
+    for (int64_t n = value.n; n >= 2 && reply_read(&reader, &field); n -= 2) {
+        if (field.len != 17 || memcmp(field.data, "last-generated-id", 17) != 0) {
+            if (!reply_skip(&reader))
+                return;
+        } else if (reply_read(&reader, &value) && !value.null && value.len < STREAM_ID_LEN) {
+            memcpy(s->ids[i], value.data, value.len);
+            s->ids[i][value.len] = '\0';
+            return;
+        }
     }
-    bufq_append(&w->chunks, &data, s->data + pos, s->len - pos);
-    struct request *r = fanout_dissolve(w, f);
-    r->flags |= REQUEST_LEASE;
-    bufq_splice(&r->data, &data);
-    route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
 }
 
-void stream_ids_execute(struct client *c, const struct command *cmd, uint16_t slot, char *data,
-                        size_t len, const struct resp_args *args)
+bool stream_ids_are_known(const struct stream_ids *s)
 {
-    struct worker *w = c->worker;
-    uint32_t n = 0, open = stream_count_open(data, args), at = 0;
-    uint32_t first = stream_keys(data, args, &n);
-    struct stream_ids *s = memory_alloc(sizeof *s + open * sizeof *s->at + len);
-    s->n = open;
-    s->len = len;
-    s->at = (uint32_t *)(s + 1);
-    s->data = (char *)(s->at + open);
-    memcpy(s->data, data, len);
-    struct fanout *f = fanout_begin(w, c, cmd, open, s, stream_ids_then);
-    f->parent->slot = slot;
-    blocking_begin(c, f->parent, data, args);
-    f->missing++; /* until all are asked */
-    for (uint32_t i = 0; i < n; i++) {
-        const struct resp_arg *id = &args->v[first + n + i], *key = &args->v[first + i];
-        if (!stream_id_is_open(data, id))
+    for (uint32_t i = 0; s && i < s->n; i++)
+        if (!*s->ids[i])
+            return false;
+    return s != NULL;
+}
+
+void stream_ids_put(struct worker *w, const struct stream_ids *s, const char *data, size_t len,
+                    const struct resp_args *args, struct bufq *out)
+{
+    uint32_t n, first = stream_keys(data, args, &n), at = 0;
+    size_t pos = 0;
+    for (uint32_t i = 0; i < n && at < s->n; i++) {
+        const struct resp_arg *id = &args->v[first + n + i];
+        char bulk[STREAM_ID_LEN + 16];
+        if (!stream_is_open(data, id))
             continue;
-        char *line = memory_alloc(key->len + 64);
-        int head = sprintf(line, "*3\r\n$5\r\nXINFO\r\n$6\r\nSTREAM\r\n$%u\r\n", key->len);
-        memcpy(line + head, data + key->off, key->len);
-        memcpy(line + head + key->len, "\r\n", 2);
-        s->at[at] = id->off;
-        fanout_ask(w, f, at++, slot, 0, line, (size_t)head + key->len + 2);
-        free(line);
+        size_t begin = id->off - strlen("$1\r\n");
+        int size = snprintf(bulk, sizeof bulk, "$%zu\r\n%s", strlen(s->ids[at]), s->ids[at]);
+        bufq_append(&w->chunks, out, data + pos, begin - pos);
+        bufq_append(&w->chunks, out, bulk, (size_t)size);
+        pos = id->off + 1;
+        at++;
     }
-    if (--f->missing == 0)
-        stream_ids_then(w, f);
+    bufq_append(&w->chunks, out, data + pos, len - pos);
 }

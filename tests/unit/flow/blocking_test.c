@@ -330,11 +330,15 @@ END_TEST
 
 START_TEST(the_end_of_a_stream_stays_where_it_was_when_the_command_came)
 {
-    flow_send(f, c, "XREAD BLOCK 20000 STREAMS b {b}x {b}y 5-1 $ $");
+    const char *command = "XREAD BLOCK 20000 STREAMS b {b}x {b}y 5-1 $ $";
+    flow_send(f, c, command);
+    lease_opens(NODE_A, "7");
     flow_node_serves(f, NODE_A, "XINFO STREAM {b}x",
                      "*4\r\n$6\r\nlength\r\n:1\r\n$17\r\nlast-generated-id\r\n$3\r\n7-2\r\n");
     flow_node_serves(f, NODE_A, "XINFO STREAM {b}y", "-ERR no such key\r\n");
-    lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, command);
+    flow_node_cuts(f, NODE_A);
+    lease_opens(NODE_A, "8");
     ck_assert(node_gets_with_time(NODE_A, "XREAD BLOCK") > 15000);
     ck_assert_ptr_nonnull(
         strstr(f->nodes[NODE_A].last->command, " STREAMS b {b}x {b}y 5-1 7-2 0-0"));
@@ -343,12 +347,21 @@ START_TEST(the_end_of_a_stream_stays_where_it_was_when_the_command_came)
 }
 END_TEST
 
-START_TEST(an_end_of_a_stream_that_is_not_told_stays_as_it_is)
+START_TEST(the_end_of_a_stream_is_asked_of_who_has_it)
 {
     flow_send(f, c, "XREAD BLOCK 0 STREAMS b $");
-    flow_node_serves(f, NODE_A, "XINFO STREAM b", "-NOPERM no\r\n");
     lease_opens(NODE_A, "7");
-    flow_node_serves(f, NODE_A, "XREAD BLOCK 0 STREAMS b $", "*-1\r\n");
+    flow_node_gets(f, NODE_A, "XINFO STREAM b");
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    flow_node_gets(f, NODE_A, "XREAD BLOCK 0 STREAMS b $");
+    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
+    lease_opens(NODE_B, "7");
+    flow_node_serves(f, NODE_B, "XINFO STREAM b", "-NOPERM no\r\n");
+    flow_node_gets(f, NODE_B, "XREAD BLOCK 0 STREAMS b $");
+    flow_answer_redirect(f, NODE_B, "ASK", 3300, NODE_C);
+    lease_opens(NODE_C, "7");
+    flow_node_serves(f, NODE_C, "ASKING", "+OK\r\n");
+    flow_node_serves(f, NODE_C, "XREAD BLOCK 0 STREAMS b $", "*-1\r\n");
     flow_expect(f, c, "*-1\r\n");
 }
 END_TEST
@@ -430,7 +443,7 @@ static Suite *blocking_suite(void)
     tcase_add_test(t, open_files_are_a_limit_too);
     tcase_add_test(t, a_null_is_in_the_clients_protocol);
     tcase_add_test(t, the_end_of_a_stream_stays_where_it_was_when_the_command_came);
-    tcase_add_test(t, an_end_of_a_stream_that_is_not_told_stays_as_it_is);
+    tcase_add_test(t, the_end_of_a_stream_is_asked_of_who_has_it);
     tcase_add_test(t, wait_asks_the_masters_that_were_written_to_and_the_least_counts);
     tcase_add_test(t, wait_goes_to_all_masters_for_who_wrote_nothing);
     tcase_add_test(t, a_client_that_leaves_takes_its_wait_from_all_nodes);
