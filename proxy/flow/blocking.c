@@ -21,8 +21,10 @@
 #define BLOCKING_SETTLED 1000000
 /* A timeout of more seconds is as good as none: far from where sums with the clock overflow. */
 #define BLOCKING_LONGEST 1e11
-/* So long after its time a request is called back from a connection that is not ready, µs. */
-#define BLOCKING_LATE 20000
+/* Seconds from the end of a wait to the first PING, and between these at most; each pause is twice
+ * the one before. The node's time began a little later, and it counts in milliseconds. */
+#define BLOCKING_POKE_FIRST 0.0015
+#define BLOCKING_POKE_MOST  0.1
 /* What a client gets whose input ended before its command could be issued: no time to wait, µs. */
 #define BLOCKING_NO_TIME 1000
 
@@ -229,6 +231,8 @@ static void blocking_put_ids(struct worker *w, struct request *r, struct blockin
 
 /* --- issuing --- */
 
+static void blocking_on_time(struct ev_loop *loop, ev_timer *timer, int events);
+
 void blocking_begin(struct client *c, struct request *r, const char *data,
                     const struct resp_args *args)
 {
@@ -236,11 +240,14 @@ void blocking_begin(struct client *c, struct request *r, const char *data,
     uint64_t timeout = blocking_timeout(r->cmd, data, args);
     if (c->flags & CLIENT_EOF)
         timeout = BLOCKING_NO_TIME;
+    struct blocking *x = &session_of(c)->blocking;
     r->flags |= REQUEST_BLOCKING;
-    session_of(c)->blocking = (struct blocking){
-        .deadline = timeout ? w->now + timeout : 0,
-        .sent = w->now,
-    };
+    *x = (struct blocking){.deadline = timeout ? w->now + timeout : 0, .sent = w->now};
+    ev_init(&x->timer, blocking_on_time);
+    x->timer.data = c;
+    ev_timer_set(&x->timer, (double)timeout / 1e6, BLOCKING_POKE_FIRST);
+    if (timeout)
+        ev_timer_start(w->loop, &x->timer);
     counters_add(&w->counters, COUNTER_blocked, 1);
 }
 
@@ -280,6 +287,13 @@ void blocking_on_lead(const struct request *r, const char *data, size_t len)
         stream_ids_learn(x->streams, r->lead - r->skip, data, len);
 }
 
+void blocking_free(struct worker *w, struct blocking *x)
+{
+    ev_timer_stop(w->loop, &x->timer);
+    stream_ids_free(x->streams);
+    x->streams = NULL;
+}
+
 void blocking_on_end(struct worker *w, const struct request *r)
 {
     if (r->flags & REQUEST_CHILD)
@@ -288,8 +302,7 @@ void blocking_on_end(struct worker *w, const struct request *r)
     if (!r->client)
         return;
     r->client->active = w->seconds; /* it was not idle, it waited */
-    stream_ids_free(r->client->session->blocking.streams);
-    r->client->session->blocking.streams = NULL;
+    blocking_free(w, &r->client->session->blocking);
 }
 
 /* --- sending again --- */
@@ -342,28 +355,33 @@ void blocking_answer(struct worker *w, struct request *r)
 
 /* --- ending a wait --- */
 
-/* Tell the node to end the wait of the lease b: its own reply comes over the lease. False: the node
- * can not be told. */
-static bool blocking_tell_node(struct backend *b, enum blocking_over over)
+/* A command of slotway's own to the node of b, over a shared connection; whoever holds the request,
+ * which has no client, drops it with its reply. False: the node can not be told. */
+static bool blocking_tell(const struct backend *b, char *line, size_t len)
 {
     struct worker *w = b->worker;
-    const char *mode = over == BLOCKING_ERROR ? "ERROR" : "TIMEOUT";
-    char id[24], line[128];
     struct backend *shared = pool_get(b->pool, POOL_MASTER, 0, w->config->connections_per_node);
     if (!shared)
         return false;
-    /* If the node's answer to the wait has left already, this would end the wait of the lease's
-     * next holder. */
-    b->unclean = true;
-    /* A request without client: whoever holds it drops it with its reply. */
     struct request *r = request_new(w, NULL, NULL);
     r->flags = REQUEST_READONLY;
+    backend_send(shared, r, NULL, line, len);
+    return true;
+}
+
+/* Tell the node to end the wait of the lease b: its own reply comes over the lease. */
+static bool blocking_tell_node(struct backend *b, enum blocking_over over)
+{
+    const char *mode = over == BLOCKING_ERROR ? "ERROR" : "TIMEOUT";
+    char id[24], line[128];
     int digits = snprintf(id, sizeof id, "%llu", (unsigned long long)b->node_client_id);
     int len = snprintf(line, sizeof line,
                        "*4\r\n$6\r\nCLIENT\r\n$7\r\nUNBLOCK\r\n$%d\r\n%s\r\n$%zu\r\n%s\r\n", digits,
                        id, strlen(mode), mode);
-    backend_send(shared, r, NULL, line, (size_t)len);
-    return true;
+    /* If the node's answer to the wait has left already, this would end the wait of the lease's
+     * next holder. */
+    b->unclean = true;
+    return blocking_tell(b, line, (size_t)len);
 }
 
 /* End the wait of this request, which its node or the parked list has. */
@@ -403,16 +421,44 @@ bool blocking_unblock(struct client *c, enum blocking_over over)
     return true;
 }
 
+/* The time of r is over: whoever has it is to notice. */
+static void blocking_poke(struct worker *w, struct request *r, void *arg)
+{
+    static const char ping[] = "*1\r\n$4\r\nPING\r\n";
+    (void)arg;
+    if (!r->backend)
+        w->drive_wanted = true;
+    else if (r->backend->state != BACKEND_READY && (r->flags & REQUEST_LEASE))
+        backend_recall(r->backend);
+    else
+        blocking_tell(r->backend, (char *)(uintptr_t)ping, sizeof ping - 1);
+}
+
+static void blocking_on_time(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    struct client *c = timer->data;
+    struct worker *w = c->worker;
+    const struct blocking *x = &c->session->blocking;
+    (void)events;
+    if (w->now >= x->deadline) /* else the loop's clock is a little ahead of the turn's */
+        timer->repeat = timer->repeat * 2 < BLOCKING_POKE_MOST ? timer->repeat * 2
+                                                               : BLOCKING_POKE_MOST;
+    ev_timer_again(loop, timer);
+    if (w->now < x->deadline || !client_is_blocked(c))
+        return;
+    /* May be the end of the wait, and of the timer. */
+    if (c->head->fanout)
+        fanout_each(w, c->head->fanout, blocking_poke, NULL);
+    else if (timer->repeat > 2 * BLOCKING_POKE_FIRST || !c->head->backend)
+        blocking_poke(w, c->head, NULL);
+}
+
 /* The time of r is over since `late` µs: does the connection that it is on deserve more of it? */
 static void blocking_check_late(struct worker *w, struct request *r, void *arg)
 {
     uint64_t late = *(const uint64_t *)arg;
     uint64_t limit = w->config->backend_timeout * 1000ull;
-    if (!r->backend || !(r->flags & REQUEST_BLOCKING))
-        return;
-    if (r->backend->state != BACKEND_READY && late > BLOCKING_LATE)
-        backend_recall(r->backend);
-    else if (limit && late > limit)
+    if (r->backend && (r->flags & REQUEST_BLOCKING) && limit && late > limit)
         backend_fail(r->backend, "a blocking command was not answered in time");
 }
 

@@ -5,7 +5,9 @@
  *                            '-> sent again, to whom it concerns now, with the time that is left
  *
  * Such a command is the only one of its client (COMMAND_ALONE), so it is the head of the FIFO as
- * long as it waits. Its node keeps the time; slotway does while the request is parked.
+ * long as it waits. Its node keeps the time, but looks at the clock only when something happens, or
+ * ten times a second; so slotway, when the time has come, sends it a PING. While the request is
+ * parked slotway keeps the time itself.
  *
  * A connection that is lost while its command waits is no error for the client: it waits on at the
  * new master. If the node had served the command and could not deliver the reply any more, what it
@@ -16,6 +18,7 @@
 
 #include "flow/client.h"
 #include "resp/command.h"
+#include <ev.h>
 #include <stdbool.h>
 
 /* Why a command that waits is to wait no longer, beyond what its node knows. */
@@ -31,6 +34,7 @@ struct stream_ids;
 struct blocking {
     uint64_t deadline;          /* µs; 0: it waits for ever, or the node will refuse the timeout */
     uint64_t sent;              /* µs: when it was last given to a connection */
+    ev_timer timer;             /* of the deadline, if there is one */
     struct stream_ids *streams; /* XREAD with "$", else NULL */
     uint8_t over;               /* enum blocking_over */
 };
@@ -45,6 +49,9 @@ static inline bool client_is_blocked(const struct client *c)
  * its arguments make no sense, some node will say so). */
 void blocking_execute(struct client *c, const struct command *cmd, uint16_t slot,
                       struct chunk *chunk, char *data, size_t len, const struct resp_args *args);
+
+/* The session ends, and with it the wait. */
+void blocking_free(struct worker *w, struct blocking *x);
 
 /* The wait of the command at the head begins now: marks r (on the FIFO), reads the timeout. */
 void blocking_begin(struct client *c, struct request *r, const char *data,

@@ -14,9 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Seconds until a timer that came too early comes again. */
-#define CROSSPOP_EARLY 0.0005
-
 static const struct crosspop_kind {
     const char *name, *pop, *push; /* push undoes pop */
     bool multiple;                 /* LMPOP: its reply names the key, and has several elements */
@@ -40,13 +37,12 @@ struct crosspop {
     struct fanout *fanout;
     const struct command *cmd;
     struct bell *bell; /* the one that rang for the pops under way, NULL: none */
-    ev_timer timer;
-    bool right;   /* the tail of the lists */
-    bool popping; /* a pop is under way */
-    bool joined;  /* waits at the bells */
-    uint32_t at;  /* the key that is popped from */
-    uint32_t n;   /* keys */
-    char *rest;   /* arguments after the keys (BLMPOP's LEFT COUNT 2), encoded */
+    bool right;        /* the tail of the lists */
+    bool popping;      /* a pop is under way */
+    bool joined;       /* waits at the bells */
+    uint32_t at;       /* the key that is popped from */
+    uint32_t n;        /* keys */
+    char *rest;        /* arguments after the keys (BLMPOP's LEFT COUNT 2), encoded */
     size_t rest_len;
     uint32_t nrest;
     struct crosspop_key keys[];
@@ -129,7 +125,6 @@ static void crosspop_end(struct crosspop *x, struct bufq *out)
     struct worker *w = x->worker;
     for (uint32_t i = 0; i < x->n; i++)
         bell_leave(w, &x->keys[i].waiter);
-    ev_timer_stop(w->loop, &x->timer);
     fanout_end(w, x->fanout, out); /* frees x, which is its state */
 }
 
@@ -227,7 +222,8 @@ static void crosspop_on_reply(struct crosspop *x)
 {
     struct fanout *f = x->fanout;
     bool found = !f->failure && !crosspop_is_null(&f->replies[0].q);
-    if (!found && !f->failure && ++x->at < x->n && f->parent->client) {
+    if (!found && !f->failure && ++x->at < x->n && f->parent->client &&
+        !blocking_is_over(x->worker, f->parent)) {
         crosspop_ask(x);
         return;
     }
@@ -254,20 +250,6 @@ static void crosspop_then(struct worker *w, struct fanout *f)
         crosspop_on_reply(x);
     else if (!f->parent->client || blocking_is_over(w, f->parent))
         crosspop_end_empty(x);
-}
-
-static void crosspop_on_time(struct ev_loop *loop, ev_timer *timer, int events)
-{
-    struct crosspop *x = timer->data;
-    (void)events;
-    if (x->popping)
-        return; /* what it finds, or that it finds nothing, is the end */
-    if (blocking_is_over(x->worker, x->fanout->parent)) {
-        crosspop_end_empty(x);
-        return;
-    }
-    ev_timer_set(timer, CROSSPOP_EARLY, 0); /* the loop's clock is a little ahead of the turn's */
-    ev_timer_start(loop, timer);
 }
 
 static struct crosspop *crosspop_new(struct client *c, const struct command *cmd, const char *data,
@@ -319,12 +301,5 @@ void crosspop_execute(struct client *c, const struct command *cmd, char *data,
     struct crosspop *x = crosspop_new(c, cmd, data, args, keys, slots);
     x->fanout = fanout_begin(w, c, cmd, 1, x, crosspop_then);
     blocking_begin(c, x->fanout->parent, data, args);
-    uint64_t deadline = c->session->blocking.deadline;
-    ev_init(&x->timer, crosspop_on_time);
-    x->timer.data = x;
-    if (deadline) {
-        ev_timer_set(&x->timer, (double)(deadline - w->now) / 1e6, 0);
-        ev_timer_start(w->loop, &x->timer);
-    }
     crosspop_try(x, NULL);
 }

@@ -418,6 +418,13 @@ static void route_yield(struct worker *w, struct request *r)
     bufq_clear(&w->chunks, &reply);
 }
 
+/* Does its client wait in a blocking command? */
+static bool route_is_blocked(const struct request *r)
+{
+    return (r->flags & REQUEST_BLOCKING) ||
+           (r->fanout && (r->fanout->parent->flags & REQUEST_BLOCKING));
+}
+
 void route_drive(struct worker *w)
 {
     struct request *list = w->parked;
@@ -434,7 +441,7 @@ void route_drive(struct worker *w)
             route_fail(w, r, "ERR nobody waits for it any more");
             continue;
         }
-        if ((r->flags & REQUEST_BLOCKING) && blocking_is_over(w, r)) {
+        if (route_is_blocked(r) && blocking_is_over(w, r)) {
             route_unpark(w, r);
             blocking_answer(w, r);
             continue;

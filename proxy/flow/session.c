@@ -34,7 +34,7 @@ void session_free(struct client *c)
     tracking_free(c);
     pubsub_leave(c);
     lease_close_all(c);
-    stream_ids_free(s->blocking.streams);
+    blocking_free(c->worker, &s->blocking);
     bufq_clear(&c->worker->chunks, &s->pushes);
     free(s->name);
     free(s->lib_name);

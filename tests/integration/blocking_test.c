@@ -265,7 +265,7 @@ END_TEST
 START_TEST(past_the_limit_there_is_an_error)
 {
     struct wire *w[4];
-    const char *key = key_of(0);
+    const char *key = cluster_key(cluster, cluster_master(cluster, 0), "limit", 0);
     ck_assert_str_eq(ask_port(proxy->port, "PROXY CONFIG SET max-connections-per-node 3"), "OK");
     for (int i = 0; i < 3; i++)
         w[i] = waits("BLPOP %s 0", key);

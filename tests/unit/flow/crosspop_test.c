@@ -164,6 +164,16 @@ START_TEST(the_time_is_kept_here)
 }
 END_TEST
 
+START_TEST(the_time_is_kept_while_a_node_is_waited_for)
+{
+    flow_node_dies(f, NODE_A);
+    flow_send(f, c, "BLPOP b c 0.2", "PING");
+    flow_expect(f, c, "*-1\r\n+PONG\r\n");
+    flow_node_gets_nothing(f, NODE_B);
+    flow_node_returns(f, NODE_A);
+}
+END_TEST
+
 START_TEST(bad_timeouts_get_redis_texts)
 {
     flow_send(f, c, "BLPOP b c x", "BLPOP b c -1", "BLPOP b c inf", "BZPOPMIN b c 1");
@@ -251,6 +261,7 @@ static Suite *crosspop_suite(void)
     tcase_add_test(t, several_elements_are_put_back_in_their_order);
     tcase_add_test(t, a_client_that_leaves_while_it_waits_gets_nothing_popped);
     tcase_add_test(t, the_time_is_kept_here);
+    tcase_add_test(t, the_time_is_kept_while_a_node_is_waited_for);
     tcase_add_test(t, bad_timeouts_get_redis_texts);
     tcase_add_test(t, an_error_is_the_answer);
     tcase_add_test(t, unblock_ends_it);
