@@ -262,30 +262,9 @@ START_TEST(many_wait_at_a_time)
 }
 END_TEST
 
-START_TEST(past_the_limit_there_is_an_error)
-{
-    struct wire *w[4];
-    const char *key = cluster_key(cluster, cluster_master(cluster, 0), "limit", 0);
-    ck_assert_str_eq(ask_port(proxy->port, "PROXY CONFIG SET max-connections-per-node 3"), "OK");
-    for (int i = 0; i < 3; i++)
-        w[i] = waits("BLPOP %s 0", key);
-    w[3] = wire_open(proxy->port);
-    char command[64];
-    snprintf(command, sizeof command, "BLPOP %s 0", key);
-    wire_expect(w[3], command, "-ERR * max-connections-per-node is 3");
-    wire_close(w[0]);
-    wire_send(w[3], command);
-    until_blocked(proxy->port, 3);
-    for (int i = 1; i < 4; i++)
-        wire_close(w[i]);
-    ck_assert_str_eq(ask_port(proxy->port, "PROXY CONFIG SET max-connections-per-node 10000"),
-                     "OK");
-}
-END_TEST
-
 FIXTURE_SUITE("blocking", 60, "--timeout 1", timeouts_are_exact,
               a_client_that_leaves_is_gone_at_the_node,
               unblock_works_over_threads_and_shows_in_the_list, they_wait_on_through_a_failover,
               they_wait_on_when_their_master_dies, they_wait_on_when_their_slots_move,
               a_timeout_spans_a_failover, wait_counts_the_least_of_the_masters_written_to,
-              many_wait_at_a_time, past_the_limit_there_is_an_error)
+              many_wait_at_a_time)
