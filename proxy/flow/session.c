@@ -7,7 +7,6 @@
 #include "flow/monitor.h"
 #include "flow/pubsub.h"
 #include "flow/tracking.h"
-#include "flow/stream_ids.h"
 #include "flow/transaction.h"
 #include "flow/worker.h"
 #include <stdlib.h>
