@@ -83,5 +83,5 @@ function clock(seconds, now = Date.now() / 1000) {
 }
 
 function plural(number, one, many = `${one}s`) {
-  return `${count(number)} ${number === 1 ? one : many}`;
+  return `${exactly(number)} ${number === 1 ? one : many}`;
 }
