@@ -61,7 +61,8 @@ function fillName(cell, node) {
     );
   }
   const [swatch, name] = cell.children;
-  swatch.style.background = isMaster(node) ? `var(${masterColor(node.id)})` : 'transparent';
+  const serves = isMaster(node) && node.slots > 0;
+  swatch.style.background = serves ? `var(${masterColor(node.id)})` : 'transparent';
   setText(name, nodeName(node.id));
   setAttribute(name, 'title', `${node.address}, id ${node.id}`);
 }

@@ -323,6 +323,8 @@ function drawPanels() {
     if (table.summary) setText(section.querySelector('.head p'), table.summary(snapshot, rows));
     if (section.tagName === 'SECTION') section.classList.toggle('nothing', rows.length === 0);
   }
+  show(byId('events-none'), model.events.length === 0);
+  show(byId('events-list'), model.events.length > 0);
   updateChildren(byId('events-list'), model.events, (event) => event.id, makeEvent, updateEvent);
   setText(
     byId('events-summary'),

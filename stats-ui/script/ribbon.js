@@ -12,7 +12,9 @@ const ribbon = { colors: new Map(), owners: [], selected: null, hovered: null };
 // A master keeps its colour for as long as the page is open; one that takes over slots from a
 // master that left gets that one's.
 function assignColors() {
-  const masters = model.snapshot.shards.map((shard) => shard.master).filter(Boolean);
+  const masters = model.snapshot.shards
+    .filter((shard) => shard.master && shard.slots > 0)
+    .map((shard) => shard.master);
   const owners = ownersNow();
   for (const id of masters) {
     if (ribbon.colors.has(id)) continue;
@@ -271,7 +273,8 @@ function drawLegend() {
 }
 
 function drawRibbon() {
-  const { cluster, slots } = model.snapshot;
+  const { cluster, shards, slots } = model.snapshot;
+  const serving = shards.filter((shard) => shard.slots > 0).length;
   assignColors();
   drawBand();
   drawTip();
@@ -286,7 +289,7 @@ function drawRibbon() {
     [
       missing
         ? `${plural(missing, 'slot')} without a master`
-        : `all served by ${plural(cluster.masters, 'master')}`,
+        : `all served by ${plural(serving, 'master')}`,
       moving ? `${plural(moving, 'slot')} on the move` : '',
       cluster.changed
         ? `map changed ${duration(serverNow() - cluster.changed)} ago, epoch ${cluster.epoch}`

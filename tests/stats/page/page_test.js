@@ -15,6 +15,8 @@ const {
   startBrowser,
 } = require('./support.js');
 
+const LIMIT_MS = 150000;
+
 const slotway = new Slotway();
 const problems = []; // what the browser complained about, and requests to anybody else
 let browser;
@@ -49,6 +51,7 @@ async function openPage(options = {}) {
     ...options,
   });
   const opened = await context.newPage();
+  opened.setDefaultTimeout(10000 * slack);
   watch(opened);
   await opened.goto(slotway.url);
   return opened;
@@ -76,12 +79,15 @@ async function allIsWell() {
   assert.match(await text('#whose'), new RegExp(`:${slotway.port}$`));
 }
 
-// The colour of the ribbon at a slot, as "r,g,b".
+// The colour of the ribbon at a slot, as "r,g,b". Read from a copy: the browser complains about pages
+// that read their own canvas often.
 function colorAt(slot) {
   return page.evaluate((at) => {
-    const canvas = document.getElementById('ribbon');
-    const x = Math.floor(((at + 0.5) / 16384) * canvas.width);
-    return [...canvas.getContext('2d').getImageData(x, 5, 1, 1).data.slice(0, 3)].join();
+    const ribbon = document.getElementById('ribbon');
+    const x = Math.floor(((at + 0.5) / 16384) * ribbon.width);
+    const copy = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    copy.drawImage(ribbon, x, 5, 1, 1, 0, 0, 1, 1);
+    return [...copy.getImageData(0, 0, 1, 1).data.slice(0, 3)].join();
   }, slot);
 }
 
@@ -154,10 +160,8 @@ async function clientsNamesAreText() {
   const name = '<img/src=x>&amp;<b>bold</b>';
   const socket = net.connect(slotway.port, '127.0.0.1');
   socket.write(`CLIENT SETNAME ${name}\r\n`);
-  const closed = new Promise((resolve) => {
-    socket.on('close', resolve);
-  });
   socket.on('data', () => {});
+  socket.on('error', () => {});
   const ping = setInterval(() => socket.write('PING\r\n'), 50);
   const row = page.locator('#clients tbody tr', { has: page.locator(`td:text-is("${name}")`) });
   await eventually('the client is shown', async () => (await row.count()) === 1);
@@ -166,7 +170,7 @@ async function clientsNamesAreText() {
   // An operator closes it.
   await row.locator('button:text-is("Close")').click();
   await page.click('#question-yes');
-  await closed;
+  await eventually('it is closed', () => socket.closed);
   clearInterval(ping);
   await eventually('it is said', async () => /closed/.test(await text('#answer')));
   await eventually('it is an event', async () =>
@@ -290,7 +294,9 @@ async function main() {
   browser = await startBrowser();
   for (const test of TESTS) {
     try {
+      const start = Date.now();
       await test();
+      console.log(`${test.name}: ${Date.now() - start} ms`);
       passed++;
     } catch (error) {
       failed++;
@@ -307,6 +313,14 @@ async function main() {
   console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed ? 1 : 0);
 }
+
+// Whatever hangs: nothing is left behind, and what was said so far is seen.
+setTimeout(() => {
+  slotway.process?.kill('SIGKILL');
+  slotway.showLog();
+  console.log('FAILED: nothing more happens\n0 passed, 1 failed');
+  process.exit(1);
+}, LIMIT_MS * slack).unref();
 
 main().catch((error) => {
   console.log(`${error.stack}\n0 passed, 1 failed`);

@@ -7,7 +7,8 @@ const path = require('path');
 const { chromium } = require('playwright-core');
 
 const root = process.env.SLOTWAY_ROOT;
-const [, dir, firstPort] = /^(.*):(\d+)$/.exec(process.env.SLOTWAY_TEST_CLUSTER);
+const [, dir, portText] = /^(.*):(\d+)$/.exec(process.env.SLOTWAY_TEST_CLUSTER);
+const firstPort = Number(portText);
 const program = process.env.SLOTWAY_BIN || path.join(root, 'build', 'slotway');
 const password = 'correct horse';
 const slack = Number(process.env.SLOTWAY_TEST_SLACK || 1);
@@ -88,7 +89,7 @@ class Slotway {
         password,
         '--stats-admin',
         'yes',
-        `127.0.0.1:${firstPort}`,
+        ...[0, 1, 2].map((node) => `127.0.0.1:${firstPort + node}`),
       ],
       { stdio: ['ignore', this.log, this.log] },
     );
@@ -183,7 +184,7 @@ async function startBrowser() {
 module.exports = {
   cluster,
   eventually,
-  firstPort: Number(firstPort),
+  firstPort,
   Load,
   password,
   redis,
