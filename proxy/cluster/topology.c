@@ -58,6 +58,14 @@ uint16_t topology_find_address(const struct topology *t, const char *host, size_
     return TOPOLOGY_NO_NODE;
 }
 
+bool topology_is_uncovered(const struct topology *t, uint32_t slot)
+{
+    uint16_t owner = t->owner[slot];
+
+    return owner == TOPOLOGY_NO_NODE ||
+           (t->nodes[owner].flags & (TOPOLOGY_FAIL | TOPOLOGY_SILENT)) != 0;
+}
+
 uint16_t topology_find_id(const struct topology *t, const char *id)
 {
     for (uint16_t i = 0; i < t->nnodes; i++)

@@ -62,6 +62,8 @@ void topology_unref(struct topology *t); /* frees with the last reference; NULL 
  * TOPOLOGY_NO_NODE. For the targets of MOVED and ASK. An empty or "?" host means fallback_host. */
 uint16_t topology_find_address(const struct topology *t, const char *host, size_t host_len,
                                uint16_t port, const char *fallback_host);
+/* Is this slot without a master that lives and answers? */
+bool topology_is_uncovered(const struct topology *t, uint32_t slot);
 uint16_t topology_find_id(const struct topology *t, const char *id);
 
 #endif

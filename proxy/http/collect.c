@@ -74,6 +74,7 @@ void collector_free(struct collector *c)
         survey_free(c->workers[i].survey);
     free(c->workers);
     collector_free_nodes(c);
+    topology_unref(c->newest);
     stats_free(&c->stats);
     free(c);
 }
@@ -92,8 +93,8 @@ void collector_set_config(struct collector *c, const struct config *config)
 void collector_set_topology(struct collector *c, struct topology *t)
 {
     double now = collector_clock(CLOCK_REALTIME);
-    topology_unref(c->stats.topology);
-    c->stats.topology = t;
+    topology_unref(c->newest);
+    c->newest = t;
     c->stats.map_changed = now;
     collector_follow(c, t, now);
 }
@@ -272,6 +273,10 @@ void collector_take(struct collector *c)
     c->before = mono;
     s->time = collector_clock(CLOCK_REALTIME);
     s->sequence++;
+    if (c->newest && c->newest != s->topology) {
+        topology_unref(s->topology);
+        s->topology = topology_ref(c->newest);
+    }
     c->rotate = s->sequence % COLLECTOR_ROTATE == 0;
     s->draining = atomic_load_explicit(&c->process->draining, memory_order_relaxed);
     collector_take_counters(c);

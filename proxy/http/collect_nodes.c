@@ -67,7 +67,7 @@ void collector_follow(struct collector *c, const struct topology *t, double now)
         if (c->nodes[i] && !c->nodes[i]->seen)
             collector_set_state(c->nodes[i], STATS_DRAIN, now);
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
-        bool uncovered = stats_slot_is_uncovered(s, slot);
+        bool uncovered = topology_is_uncovered(t, slot);
         if (!uncovered)
             s->slot_since[slot] = 0;
         else if (s->slot_since[slot] == 0)

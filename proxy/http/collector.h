@@ -41,6 +41,7 @@ struct collector_worker {
 struct collector {
     struct process *process;
     struct stats stats;
+    struct topology *newest; /* a reference; the next sample will be about it. NULL: none */
     struct collector_worker *workers;
     uint32_t due;  /* answers */
     double before; /* when the last sample was taken, CLOCK_MONOTONIC */

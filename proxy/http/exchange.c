@@ -144,7 +144,7 @@ static void exchange_readyz(struct exchange *x)
         why = "draining";
     else if (!h->stats->topology)
         why = "starting: no node of the cluster has answered yet";
-    else if (h->stats->topology->covered < SLOT_COUNT)
+    else if (stats_uncovered(h->stats) > 0)
         why = "slots not covered";
     exchange_reply_text(x, why ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK, why ? why : "ready");
 }

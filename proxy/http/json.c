@@ -133,13 +133,11 @@ static json_t *json_cluster(const struct stats *s)
 {
     const struct topology *t = s->topology;
     json_t *o = json_object();
-    uint32_t masters = 0, replicas = 0, covered = 0;
+    uint32_t masters = 0, replicas = 0, covered = SLOT_COUNT - stats_uncovered(s);
     for (uint32_t i = 0; i < s->nnodes; i++) {
         masters += s->nodes[i].is_master && s->nodes[i].state != STATS_DRAIN;
         replicas += !s->nodes[i].is_master && s->nodes[i].state != STATS_DRAIN;
     }
-    for (uint32_t slot = 0; t && slot < SLOT_COUNT; slot++)
-        covered += !stats_slot_is_uncovered(s, slot);
     json_put_text(o, "state",
                   !t                      ? "unknown"
                   : covered == SLOT_COUNT ? "ok"

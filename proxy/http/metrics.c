@@ -105,9 +105,7 @@ static void metrics_totals(const struct stats *s, struct gather_part *out)
 static void metrics_verdict(const struct stats *s, struct gather_part *out)
 {
     const struct verdict *v = &s->verdict;
-    uint32_t covered = 0;
-    for (uint32_t slot = 0; s->topology && slot < SLOT_COUNT; slot++)
-        covered += !stats_slot_is_uncovered(s, slot);
+    uint32_t covered = SLOT_COUNT - stats_uncovered(s);
     metrics_one(out, "slotway_slots_covered", "gauge", "slots that have a living master", covered);
     metrics_one(out, "slotway_verdict_severity", "gauge",
                 "what is wrong at worst: 0 nothing, 1 a warning, 2 something critical",

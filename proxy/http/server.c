@@ -350,6 +350,7 @@ struct http *http_start(struct process *process)
     h->collector = collector_new(process);
     h->stats = collector_stats(h->collector);
     collector_set_config(h->collector, config_ref(config));
+    collector_take(h->collector); /* there is always a sample to show */
     int error = http_open(h) ? pthread_create(&h->thread, NULL, http_main, h) : -1;
     if (error) {
         log_warning("There is no statistics page on port %u", config->stats_port);

@@ -15,9 +15,15 @@ const struct stats_node *stats_node_at(const struct stats *s, uint16_t index)
 
 bool stats_slot_is_uncovered(const struct stats *s, uint32_t slot)
 {
-    uint16_t owner = s->topology->owner[slot];
-    return owner == TOPOLOGY_NO_NODE ||
-           (s->topology->nodes[owner].flags & (TOPOLOGY_FAIL | TOPOLOGY_SILENT));
+    return topology_is_uncovered(s->topology, slot);
+}
+
+uint32_t stats_uncovered(const struct stats *s)
+{
+    uint32_t n = 0;
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
+        n += !s->topology || stats_slot_is_uncovered(s, slot);
+    return n;
 }
 
 struct stats_latency stats_latency_of(const struct histogram *h)

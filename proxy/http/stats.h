@@ -140,6 +140,8 @@ struct stats {
 const struct stats_node *stats_node_at(const struct stats *s, uint16_t index);
 /* Is this slot without a living master? */
 bool stats_slot_is_uncovered(const struct stats *s, uint32_t slot);
+/* How many are. */
+uint32_t stats_uncovered(const struct stats *s);
 /* Quantiles of a histogram. */
 struct stats_latency stats_latency_of(const struct histogram *h);
 void stats_free(struct stats *s);
