@@ -72,8 +72,8 @@ const struct config_directive config_directives[] = {
      .help = "A replica further behind its master than this serves no reads."},
     {.name = "cross-slot", .section = NODES, .kind = CONFIG_BOOL, FIELD(cross_slot),
      .flags = CONFIG_RUNTIME, .fallback = "yes",
-     .help = "Split MGET, MSET, DEL, UNLINK, EXISTS and TOUCH whose keys are in several slots; "
-             "no: answer CROSSSLOT as a node does."},
+     .help = "Split MGET, MSET, DEL, UNLINK, EXISTS and TOUCH whose keys are in several slots, and "
+             "let BLPOP, BRPOP and BLMPOP wait for several; no: answer CROSSSLOT as a node does."},
     {.name = "connections-per-node", .section = NODES, .kind = CONFIG_INT,
      FIELD(connections_per_node), RANGE(1, 64), .fallback = "1",
      .help = "Shared connections that each thread keeps to each node."},
