@@ -149,7 +149,7 @@ static void bell_drive(struct worker *w, struct bell *bell)
 
 void bells_drive(struct worker *w)
 {
-    struct bell *bell, *next;
+    struct bell *bell = NULL, *next = NULL;
     w->bells_wanted = false;
     HASH_ITER (hh, w->bells->table, bell, next) {
         bell_drive(w, bell);
@@ -171,7 +171,7 @@ static void bell_end(struct worker *w, struct bell *bell)
 
 void bells_check(struct worker *w)
 {
-    struct bell *bell, *next;
+    struct bell *bell = NULL, *next = NULL;
     if (!w->bells)
         return;
     HASH_ITER (hh, w->bells->table, bell, next) {
@@ -184,7 +184,7 @@ void bells_check(struct worker *w)
 
 void bells_free(struct worker *w)
 {
-    struct bell *bell, *next;
+    struct bell *bell = NULL, *next = NULL;
     if (!w->bells)
         return;
     HASH_ITER (hh, w->bells->table, bell, next) {

@@ -41,7 +41,7 @@ json_t *json_text(const char *text)
     size_t n = 0;
     if (value)
         return value;
-    for (; text[n] && n < sizeof clean - 1; n++)
+    for (; n < sizeof clean - 1 && text[n]; n++)
         clean[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
     clean[n] = '\0';
     return json_string_nocheck(clean);

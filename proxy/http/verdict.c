@@ -125,5 +125,5 @@ void verdict_text(const struct stats *s, char *out, size_t cap)
     if (s->verdict.n)
         snprintf(out, cap, "%s", s->verdict.findings[0].text);
     else
-        snprintf(out, cap, "all %u slots are served by %u masters", SLOT_COUNT, masters);
+        snprintf(out, cap, "all %d slots are served by %u masters", SLOT_COUNT, masters);
 }

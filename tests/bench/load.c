@@ -51,10 +51,10 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-    {"get", true, false, false},   {"set", false, false, false},
-    {"mget", true, true, false},   {"mset", false, true, false},
-    {"ping", false, false, false}, {"churn", true, false, true},
-    {"idle", true, false, false},  {"transaction", true, false, false, TRANSACTION_PARTS},
+    {"get", true, false, false, 0},   {"set", false, false, false, 0},
+    {"mget", true, true, false, 0},   {"mset", false, true, false, 0},
+    {"ping", false, false, false, 0}, {"churn", true, false, true, 0},
+    {"idle", true, false, false, 0},  {"transaction", true, false, false, TRANSACTION_PARTS},
 };
 
 struct options {
