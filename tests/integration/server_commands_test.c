@@ -308,35 +308,6 @@ START_TEST(dangerous_commands_are_refused)
 }
 END_TEST
 
-START_TEST(what_comes_later_has_one_clear_error)
-{
-    static const char *const later[] = {"MULTI",
-                                        "EXEC",
-                                        "DISCARD",
-                                        "WATCH a",
-                                        "UNWATCH",
-                                        "BLPOP a 0",
-                                        "BRPOP a 0",
-                                        "BLMOVE a b LEFT LEFT 0",
-                                        "BZPOPMIN a 0",
-                                        "SUBSCRIBE ch",
-                                        "PSUBSCRIBE p*",
-                                        "SSUBSCRIBE ch",
-                                        "UNSUBSCRIBE",
-                                        "MONITOR",
-                                        "CLIENT TRACKING on",
-                                        "XREAD BLOCK 0 STREAMS a $",
-                                        "XREADGROUP GROUP g c BLOCK 0 STREAMS a >"};
-    begin();
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        const char *text = ask(c, later[i]);
-        ck_assert_msg(strncmp(text, "-ERR", 4) == 0, "%s: %s", later[i], text);
-        expect(c, "PONG", "PING");
-    }
-    expect(c, "OK", "SET still works");
-}
-END_TEST
-
 START_TEST(config_goes_to_all_nodes)
 {
     begin();
@@ -353,6 +324,98 @@ START_TEST(config_goes_to_all_nodes)
     expect(c, "OK", "SLOWLOG RESET");
     expect(c, "*", "LATENCY LATEST");
     expect(c, "[*]", "MEMORY STATS");
+}
+END_TEST
+
+static bool is_one_blocked(void *arg)
+{
+    return strstr(ask(arg, "INFO clients"), "blocked_clients:1") != NULL;
+}
+
+/* Settings about clients are slotway's, limits on requests both sides', others the nodes'. */
+START_TEST(config_of_clients_is_slotways)
+{
+    static const char failed[] = "-ERR CONFIG SET failed (possibly related to argument '%s') - *";
+    char want[160], limit[64];
+    begin();
+    snprintf(limit, sizeof limit, "%s", ask_port(cluster_master(cluster, 0), "CONFIG GET timeout"));
+    expect(c, "OK", "CONFIG SET timeout 77 maxmemory-samples 6 proto-max-bulk-len 3mb");
+    expect(c, "[\"timeout\", \"77\"]", "CONFIG GET timeout");
+    expect(c, "[\"timeout\", \"77\"]", "PROXY CONFIG GET timeout");
+    expect(c, "[\"proto-max-bulk-len\", \"3145728\"]", "PROXY CONFIG GET proto-max-bulk-len");
+    expect(c, "[\"proto-max-bulk-len\", \"3145728\"]", "CONFIG GET proto-max-bulk-len");
+    for (int i = 0; i < 3; i++) {
+        int port = cluster_master(cluster, i);
+        ck_assert_str_eq(ask_port(port, "CONFIG GET timeout"), limit);
+        ck_assert_str_eq(ask_port(port, "CONFIG GET maxmemory-samples"),
+                         "[\"maxmemory-samples\", \"6\"]");
+        ck_assert_str_eq(ask_port(port, "CONFIG GET proto-max-bulk-len"),
+                         "[\"proto-max-bulk-len\", \"3145728\"]");
+    }
+    /* What is wrong on one side changes nothing on the other. */
+    snprintf(want, sizeof want, failed, "maxmemory-samples");
+    expect(c, want, "CONFIG SET timeout 78 maxmemory-samples minus");
+    snprintf(want, sizeof want, failed, "port");
+    expect(c, want, "CONFIG SET maxmemory-samples 7 port 1");
+    snprintf(want, sizeof want, failed, "cluster-announce-port");
+    expect(c, want, "CONFIG SET cluster-announce-port 7000");
+    snprintf(want, sizeof want, failed, "timeout");
+    expect(c, want, "CONFIG SET timeout 1 timeout 2");
+    expect(c, want, "CONFIG SET timeout minus");
+    expect(c, "-ERR syntax error", "CONFIG SET timeout 1 maxmemory-samples");
+    expect(c, "[\"timeout\", \"77\"]", "CONFIG GET timeout");
+    expect(c, "[\"maxmemory-samples\", \"6\"]", "CONFIG GET maxmemory-samples");
+    expect(c, "OK", "CONFIG SET timeout 0 maxmemory-samples 5 proto-max-bulk-len 512mb");
+}
+END_TEST
+
+/* The slow log that takes everything has what slotway answers itself too. */
+START_TEST(slowlog_of_everything)
+{
+    begin();
+    expect(c, "OK", "CONFIG SET slowlog-log-slower-than 0 slowlog-max-len 3");
+    expect(c, "OK", "SLOWLOG RESET");
+    expect(c, "OK", "SET slow 1");
+    expect(c,
+           "[[:*, :*, :*, [\"SET\", \"slow\", \"1\"], *], [:*, :*, :*, [\"SLOWLOG\", "
+           "\"RESET\"], *]]",
+           "SLOWLOG GET");
+    for (int i = 0; i < 5; i++)
+        expect(c, "PONG", "PING");
+    expect(c, ":3", "SLOWLOG LEN");
+    expect(c, "[[:*, :*, :*, [\"PING\"], *]]", "SLOWLOG GET 1");
+    expect(c, ":*", "DBSIZE");
+    expect(c, "[[:*, :*, :*, [\"DBSIZE\"], *], [:*, :*, :*, [\"PING\"], *]]", "SLOWLOG GET 2");
+    expect(c, "OK", "CONFIG SET slowlog-log-slower-than 10000 slowlog-max-len 128");
+}
+END_TEST
+
+/* CLIENT PAUSE WRITE: what may write waits and counts as blocked; the rest goes on, and so do
+ * scripts that say that they do not write. */
+START_TEST(a_pause_holds_writes)
+{
+    static const char *const go_on[] = {"GET paused", "PING", "INFO", "EVAL_RO %s 0"};
+    begin();
+    redisContext *other = client_open(proxy->port);
+    expect(c, "OK", "CLIENT PAUSE 60000 WRITE");
+    for (size_t i = 0; i < sizeof go_on / sizeof *go_on; i++)
+        ck_assert_str_ne(ask(c, go_on[i], "return 1"), "");
+    expect(c, ":12", "EVAL %s 0", "#!lua flags=no-writes\nreturn 12");
+    expect(c, "-ERR wrong number of arguments for 'set' command", "SET paused");
+    expect(c, "*blocked_clients:0*", "INFO clients");
+    redisAppendCommand(other, "PFCOUNT held");
+    int done = 0;
+    ck_assert_int_eq(redisBufferWrite(other, &done), REDIS_OK);
+    ck_assert(wait_until(is_one_blocked, c, 5000));
+    /* A second pause can't shorten the first. */
+    expect(c, "OK", "CLIENT PAUSE 1 WRITE");
+    expect(c, "*blocked_clients:1*", "INFO clients");
+    expect(c, "OK", "CLIENT UNPAUSE");
+    redisReply *reply;
+    ck_assert_int_eq(redisGetReply(other, (void **)&reply), REDIS_OK);
+    ck_assert_msg(reply->type == REDIS_REPLY_INTEGER, "PFCOUNT: %s", reply->str ? reply->str : "");
+    freeReplyObject(reply);
+    redisFree(other);
 }
 END_TEST
 
@@ -396,5 +459,5 @@ END_TEST
 FIXTURE_SUITE("server commands", 30, NULL, info_looks_like_one_server, one_node_owns_all_slots,
               connection_commands, client_commands, client_kill, client_reply, client_pause,
               command_table, unknown_and_wrong_commands, dangerous_commands_are_refused,
-              what_comes_later_has_one_clear_error, config_goes_to_all_nodes, proxy_commands,
-              slow_commands_are_kept)
+              config_goes_to_all_nodes, config_of_clients_is_slotways, slowlog_of_everything,
+              a_pause_holds_writes, proxy_commands, slow_commands_are_kept)
