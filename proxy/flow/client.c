@@ -4,6 +4,7 @@
 #include "base/event.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "cluster/slot.h"
 #include "flow/blocking.h"
 #include "flow/dispatch.h"
 #include "flow/fanout.h"
@@ -52,6 +53,7 @@ void client_open(struct worker *w, int fd, bool unix_socket)
     c->estimate[0] = CLIENT_WRITE_ESTIMATE;
     c->estimate[1] = (uint32_t)(w->window < UINT32_MAX ? w->window : UINT32_MAX);
     c->created = c->active = w->seconds;
+    c->key_slot = SLOT_NONE;
     c->next = w->clients;
     if (c->next)
         c->next->prev = c;

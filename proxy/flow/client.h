@@ -66,6 +66,7 @@ struct client {
     uint32_t behind;      /* order.h: its requests in flight behind a refused one */
     uint32_t conflicts;   /* order.h: of these, writes that were executed */
     uint32_t parked;      /* its requests on the parked list */
+    uint16_t key_slot;    /* of its latest command with a key; SLOT_NONE: none yet */
     int64_t created;      /* seconds, CLOCK_MONOTONIC */
     int64_t active;       /* seconds */
 };

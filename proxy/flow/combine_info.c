@@ -55,7 +55,14 @@ static const struct {
     {"rss_overhead_ratio", INFO_MEAN},
     {"tracking_total_prefixes", INFO_MAX},
     {"used_memory_dataset_perc", INFO_MEAN},
+    {"used_memory_functions", INFO_MAX},
+    {"used_memory_lua", INFO_MAX},
     {"used_memory_peak_perc", INFO_MEAN},
+    {"used_memory_scripts", INFO_MAX},
+    {"used_memory_scripts_eval", INFO_MAX},
+    {"used_memory_vm_eval", INFO_MAX},
+    {"used_memory_vm_functions", INFO_MAX},
+    {"used_memory_vm_total", INFO_MAX},
 };
 
 /* Sections of figures: numbers that no rule names are added up. */
