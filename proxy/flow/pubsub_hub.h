@@ -162,6 +162,7 @@ struct pubsub_ghost {
 /* When a node may be connected to again. */
 struct pubsub_backoff {
     uint64_t retry_at; /* µs */
+    uint64_t again_at; /* µs: when a link that had worked was last opened again at once */
     uint32_t failures; /* in a row */
 };
 

@@ -16,6 +16,8 @@
 /* Pauses between connects to a node that refuses them, µs. */
 #define LINK_RETRY_FIRST 20000
 #define LINK_RETRY_MOST  500000
+/* A link that had worked is opened again at once, at most so often, µs. */
+#define LINK_AGAIN_AFTER 1000000
 /* Least room for a read behind the beginning of a message. */
 #define LINK_READ_MIN (16 * 1024)
 /* Messages longer than Redis' longest bulk with its names are none. */
@@ -54,13 +56,27 @@ static void link_back_off(struct pubsub *hub, uint16_t node)
     backoff->retry_at = hub->worker->now + (pause < LINK_RETRY_MOST ? pause : LINK_RETRY_MOST);
 }
 
-/* The home is where all plain topics are: without it another master becomes it. */
+/* It does not do as a home now: another master becomes it. */
 static void link_leave_home(struct pubsub *hub, uint16_t node)
 {
-    if (hub->home != node)
-        return;
-    hub->home = NODE_NONE;
-    hub->home_choice++;
+    if (hub->home == node)
+        hub->home = NODE_NONE;
+}
+
+/* A link was lost. If it had worked the same node is tried again first, and stays home: what was
+ * published before the new subscription can not come from there a second time, as it could from
+ * another node that is behind on the bus. */
+static void link_on_lost(struct pubsub_link *l)
+{
+    struct pubsub *hub = l->hub;
+    struct pubsub_backoff *backoff = &hub->backoff[l->node];
+    bool again = l->useful && hub->worker->now - backoff->again_at > LINK_AGAIN_AFTER;
+    if (again)
+        backoff->again_at = hub->worker->now;
+    else
+        link_back_off(hub, l->node);
+    if (!l->useful && l->role == PUBSUB_PLAIN)
+        link_leave_home(hub, l->node);
 }
 
 static void link_on_connected(struct stream *s)
@@ -150,12 +166,9 @@ void link_fail(struct pubsub_link *l, const char *why)
         log_limited(LOG_LEVEL_VERBOSE, "Subscriptions at node %s:%u lost: %s", link_host(l),
                     link_port(l), why);
         counters_add(&w->counters, COUNTER_backends_failed, 1);
-        if (!l->useful)
-            link_back_off(hub, l->node);
+        link_on_lost(l);
         worker_hint(w);
     }
-    if (why && l->role == PUBSUB_PLAIN)
-        link_leave_home(hub, l->node);
     link_drop_ops(l);
     while (l->subs)
         link_free_sub(l->subs);
@@ -294,8 +307,11 @@ static const char *link_complaint(struct pubsub_link *l)
         return w->now - l->opened > config->connect_timeout * 1000ull ? "connect-timeout" : NULL;
     if (l->hub->reading_paused || (w->pools[l->node]->flags & TOPOLOGY_BUSY))
         return NULL;
-    if (l->ops && config->backend_timeout && w->now - l->heard > config->backend_timeout * 1000ull)
+    if (l->ops && config->backend_timeout &&
+        w->now - l->heard > config->backend_timeout * 1000ull) {
+        l->useful = false; /* no more */
         return "backend-timeout";
+    }
     if (!l->pinged && w->now - l->heard > LINK_PING_AFTER) {
         l->pinged = true;
         link_command(l, PUBSUB_OP_PING, NULL, 1, ping, NULL);
