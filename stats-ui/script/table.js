@@ -101,6 +101,8 @@ function makeTable(place, { caption, columns, keyOf, scope, shown = 10, empty, s
       const cell = line.children[index];
       if (column.fill) column.fill(cell, row);
       else setText(cell, column.text(row));
+      // Long keys are cut by the layout.
+      if (column.class === 'key') setAttribute(cell, 'title', cell.textContent);
       if (column.mark)
         setAttribute(cell, 'class', `${cellClass(column)} ${column.mark(row)}`.trim());
     });

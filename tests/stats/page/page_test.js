@@ -118,8 +118,22 @@ async function ribbonIsRight() {
   await page.evaluate(() => document.activeElement.blur());
 }
 
+// What a node itself says how often it executed EXISTS.
+function executedBy(port) {
+  const calls = /cmdstat_exists:calls=(\d+)/.exec(redis(port, 'info', 'commandstats'));
+  return calls ? Number(calls[1]) : 0;
+}
+
+async function requestsByPort() {
+  const { nodes } = await slotway.stats();
+  return new Map(nodes.map((node) => [Number(node.address.split(':')[1]), node.requests]));
+}
+
 async function figuresMove() {
   const before = (await slotway.stats()).totals.commands;
+  const ports = slotOwners().map(({ port }) => port);
+  const executed = ports.map(executedBy);
+  const counted = await requestsByPort();
   const load = new Load(slotway.port);
   await eventually('requests are counted', async () => Number(await figure('Requests')) > 100);
   await eventually('latency is known', async () =>
@@ -145,6 +159,12 @@ async function figuresMove() {
     'every request is counted, and none twice',
     async () => (await slotway.stats()).totals.commands - before === replies,
   );
+  const now = await requestsByPort();
+  ports.forEach((port, i) => {
+    const itself = executedBy(port) - executed[i];
+    assert.ok(itself > 0);
+    assert.strictEqual(now.get(port) - counted.get(port), itself, `node ${port}`);
+  });
 }
 
 async function chartsTellAboutThePast() {
