@@ -401,7 +401,8 @@ static void backend_note_slow(struct backend *b, struct request *r)
     struct bufq copy = {0};
     struct worker *w = b->worker;
     struct client *c = r->fanout ? r->fanout->parent->client : r->client;
-    if (!r->cmd || !c || w->slow_budget == 0 || (r->flags & REQUEST_BLOCKING))
+    bool waited = r->flags & REQUEST_BLOCKING; /* as it was told to: that is not slow */
+    if (!r->cmd || !c || w->slow_budget == 0 || (waited && w->slow_after > 0))
         return;
     if (r->fanout && r->fanout->nplan == 0 && r->fanout->missing > 1)
         return; /* the same request to all masters is noted once, with the last reply */
@@ -412,8 +413,8 @@ static void backend_note_slow(struct backend *b, struct request *r)
     }
     bufq_copy_head(&w->chunks, &copy, &b->stream.out, r->len);
     bufq_drop(&w->chunks, &copy, r->prefix);
-    slowlog_add(w, c, bufq_flatten(&w->chunks, &copy), copy.len, w->now - r->started);
-    if (w->slowlog->newest) {
+    slowlog_add(w, c, bufq_flatten(&w->chunks, &copy), copy.len, waited ? 0 : w->now - r->started);
+    if (w->slowlog->newest && !waited) {
         w->slowlog->newest->inside = w->now - r->started - watch_node_time(w, watch_sent(r));
         w->slowlog->newest->node = b->pool->node;
     }

@@ -198,6 +198,17 @@ static void config_get(const struct local_call *call)
 
 /* --- SET --- */
 
+/* Redis' words where it has some, else slotway's. */
+static const char *config_complaint(const char *name, const char *value, struct config_error *error)
+{
+    int64_t number;
+    if (strcasecmp(name, "protected-mode") == 0)
+        return "argument must be 'yes' or 'no'";
+    if (strcasecmp(name, "requirepass") != 0 && !resp_parse_int(value, strlen(value), &number))
+        return "argument couldn't be parsed into an integer";
+    return config_one_line(error->text);
+}
+
 /* What is wrong with slotway's own directive set to value; NULL: nothing. *same: it has that value
  * already, and can not be set otherwise while slotway runs. */
 static const char *config_check(const struct config *config, const char *name, const char *value,
@@ -217,7 +228,7 @@ static const char *config_check(const struct config *config, const char *name, c
     }
     struct config *next = config_set(config, name, value, error);
     if (!next)
-        return config_one_line(error->text);
+        return config_complaint(name, value, error);
     config_unref(next);
     return NULL;
 }

@@ -564,10 +564,10 @@ static void route_again(struct worker *w, struct request *r, enum request_cause 
 }
 
 /* A node found keys where slotway found none (numkeys that only the node understands, a module's
- * command): the slot is the one that it names. */
+ * command): the slot is the one that it names. That of a script may have been guessed. */
 static void route_learn_slot(struct request *r, int64_t slot)
 {
-    if (r->slot == SLOT_NONE && slot >= 0 && slot < SLOT_COUNT)
+    if ((r->slot == SLOT_NONE || (r->flags & REQUEST_SCRIPT)) && slot >= 0 && slot < SLOT_COUNT)
         r->slot = (uint16_t)slot;
 }
 
