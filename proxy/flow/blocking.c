@@ -337,6 +337,8 @@ const char *blocking_nothing(const struct request *r)
 {
     const struct blocking *x = blocking_of(r);
     const struct blocking_kind *kind = blocking_kind(r->cmd);
+    if (x && x->over == BLOCKING_CLOSE)
+        return "";
     if (!x || x->over == BLOCKING_ERROR || !kind)
         return blocking_unblocked;
     return r->flags & REQUEST_RESP3 ? kind->nothing3 : kind->nothing;
@@ -372,7 +374,7 @@ static bool blocking_tell(const struct backend *b, char *line, size_t len)
 /* Tell the node to end the wait of the lease b: its own reply comes over the lease. */
 static bool blocking_tell_node(struct backend *b, enum blocking_over over)
 {
-    const char *mode = over == BLOCKING_ERROR ? "ERROR" : "TIMEOUT";
+    const char *mode = over == BLOCKING_TIMEOUT ? "TIMEOUT" : "ERROR";
     char id[24], line[128];
     int digits = snprintf(id, sizeof id, "%llu", (unsigned long long)b->node_client_id);
     int len = snprintf(line, sizeof line,
@@ -419,6 +421,19 @@ bool blocking_unblock(struct client *c, enum blocking_over over)
     c->session->blocking.over = (uint8_t)over;
     blocking_end_all(c, over);
     return true;
+}
+
+void blocking_drain(struct client *c)
+{
+    if (blocking_unblock(c, BLOCKING_CLOSE))
+        c->flags |= CLIENT_CLOSING;
+}
+
+bool blocking_is_unsaid(const struct request *r, const char *data, size_t len)
+{
+    const size_t word = sizeof "-UNBLOCKED" - 1;
+    const struct blocking *x = blocking_of(r);
+    return x && x->over == BLOCKING_CLOSE && len > word && memcmp(data, "-UNBLOCKED", word) == 0;
 }
 
 /* The time of r is over: whoever has it is to notice. */

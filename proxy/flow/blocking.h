@@ -25,7 +25,8 @@
 enum blocking_over {
     BLOCKING_GOES_ON,
     BLOCKING_TIMEOUT, /* CLIENT UNBLOCK id TIMEOUT: as if its time were over */
-    BLOCKING_ERROR    /* CLIENT UNBLOCK id ERROR */
+    BLOCKING_ERROR,   /* CLIENT UNBLOCK id ERROR */
+    BLOCKING_CLOSE    /* slotway ends: without an answer, as from a server that shuts down */
 };
 
 struct stream_ids;
@@ -63,6 +64,14 @@ const char *blocking_timeout_error(const struct command *cmd, const char *data,
 
 /* End the client's wait as CLIENT UNBLOCK does. False: it does not wait. */
 bool blocking_unblock(struct client *c, enum blocking_over over);
+
+/* slotway drains: the client's wait ends, and then its connection. It gets what the node has popped
+ * for it already, else nothing: an error in the place of an answer would be the end of workers that
+ * know how to connect again. */
+void blocking_drain(struct client *c);
+
+/* Is this reply to r, which the node gave because of blocking_drain, not for the client? */
+bool blocking_is_unsaid(const struct request *r, const char *data, size_t len);
 
 /* Once in a while, for a client that is blocked: what the node does not see to by itself. */
 void blocking_check(struct client *c);

@@ -393,10 +393,14 @@ void client_on_reply(struct request *r, struct chunk *chunk, char *data, size_t 
     struct client *c = r->client;
     r->flags |= REQUEST_DONE;
     r->reply_len += len;
-    if (*data == '-' && len == r->reply_len)
+    bool unsaid = false;
+    if (*data == '-' && len == r->reply_len) {
         counters_add(&c->worker->counters, COUNTER_errors, 1);
+        unsaid = (r->flags & REQUEST_BLOCKING) && blocking_is_unsaid(r, data, len);
+    }
     client_learn(c, r);
-    client_take_bytes(c, r, chunk, data, len);
+    if (!unsaid)
+        client_take_bytes(c, r, chunk, data, len);
     if (c->head == r)
         client_advance(c);
 }

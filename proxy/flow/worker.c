@@ -137,7 +137,7 @@ static void worker_check_idle(struct worker *w, struct client *c)
 
 static void worker_check_drain(struct client *c)
 {
-    blocking_unblock(c, BLOCKING_ERROR);
+    blocking_drain(c);
     if (!c->head && c->stream.unsent == 0 && !c->in)
         client_close(c);
     else

@@ -55,6 +55,40 @@ START_TEST(sigterm_drains)
 }
 END_TEST
 
+/* Those who wait are closed without a word, as by a server that ends: workers know how to connect
+ * again, and take an error for one of theirs. What comes later is for others. */
+START_TEST(sigterm_closes_those_who_wait)
+{
+    struct cluster *c = cluster_start();
+    struct proxy *p = proxy_start(c, NULL);
+    static const char *const commands[] = {"BLPOP drain:one 0", "BRPOP drain:a drain:b drain:c 100",
+                                           "BLMOVE {drain}a {drain}b LEFT LEFT 0"};
+    enum { N = sizeof commands / sizeof commands[0] };
+    redisContext *waiting[N];
+    for (int i = 0; i < N; i++) {
+        waiting[i] = client_open(p->port);
+        redisAppendCommand(waiting[i], commands[i]);
+        int done = 0;
+        while (!done)
+            ck_assert_int_eq(redisBufferWrite(waiting[i], &done), REDIS_OK);
+    }
+    redisContext *other = client_open(p->port);
+    int64_t end = now_ms() + 5000;
+    while (!strstr(ask(other, "PROXY INFO"), "slotway_blocked:3") && now_ms() < end)
+        usleep(10000);
+    proxy_signal(p, SIGTERM);
+    for (int i = 0; i < N; i++) {
+        void *reply = NULL;
+        ck_assert_int_eq(redisGetReply(waiting[i], &reply), REDIS_ERR);
+        ck_assert_int_eq(waiting[i]->err, REDIS_ERR_EOF);
+        redisFree(waiting[i]);
+    }
+    redisFree(other);
+    stop_and_check(p);
+    cluster_stop(c);
+}
+END_TEST
+
 START_TEST(sighup_reloads)
 {
     struct cluster *c = cluster_start();
@@ -134,5 +168,5 @@ START_TEST(port_that_is_taken)
 }
 END_TEST
 
-PLAIN_SUITE("drain and reload", 40, sigterm_drains, sighup_reloads,
+PLAIN_SUITE("drain and reload", 40, sigterm_drains, sigterm_closes_those_who_wait, sighup_reloads,
             command_line_and_files_are_checked, port_that_is_taken)
