@@ -263,7 +263,17 @@ function drawCards() {
     if (made.graph) made.graph.updateOptions(options);
     else if (length) made.graph = makeGraph(made, options);
   }
+  if (charts.pointed !== null) followPointed(window[0]);
   drawFigures();
+}
+
+// The moment pointed at stays pointed at while the charts go on, until it leaves them.
+function followPointed(from) {
+  const every = model.history[charts.span.history].step * 1000;
+  const row = Math.round((charts.pointed - charts.times[0]) / every);
+  const time = charts.times[row];
+  charts.pointed = time >= from ? time : null;
+  select();
 }
 
 function relookCards() {
@@ -310,13 +320,17 @@ function drawFigures() {
 function pointAt(time) {
   if (charts.pointed === time) return;
   charts.pointed = time;
-  const row = time === null ? -1 : charts.times.indexOf(time);
+  select();
+  drawFigures();
+}
+
+function select() {
+  const row = charts.pointed === null ? -1 : charts.times.indexOf(charts.pointed);
   for (const { graph } of charts.cards) {
     if (!graph) continue;
     if (row >= 0) graph.setSelection(row);
     else graph.clearSelection();
   }
-  drawFigures();
 }
 
 function stepThrough(event, made) {

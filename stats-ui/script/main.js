@@ -36,7 +36,7 @@ function drawPage() {
   drawNodes();
   drawPanels();
   drawActions();
-  if (charts.pointed === null) drawCards();
+  drawCards();
 }
 
 let scheduled = false;

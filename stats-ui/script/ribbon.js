@@ -60,7 +60,7 @@ function makeRibbon() {
   canvas.addEventListener('pointerleave', () => hover(null));
   canvas.addEventListener('click', (event) => {
     const row = nodeRow(rangeOf(slotAt(event))?.owner);
-    row?.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
+    row?.scrollIntoView({ block: 'nearest' });
   });
   canvas.addEventListener('keydown', ribbonKey);
   canvas.addEventListener('focus', () => drawTip());

@@ -130,7 +130,7 @@ function goTo(where) {
     target = clientRow(where.client);
   }
   if (!target) return;
-  target.scrollIntoView({ block: 'center', behavior: 'smooth' });
+  target.scrollIntoView({ block: 'center' });
   if (where.kind !== 'slots') target.setAttribute('tabindex', -1);
   target.focus({ preventScroll: true });
 }
