@@ -80,7 +80,8 @@ static void crosspop_ask(struct crosspop *x)
     if (x->kind->multiple)
         p += crosspop_put(p, "1", 1);
     p += crosspop_put(p, key->data, key->len);
-    memcpy(p, x->rest, x->rest_len);
+    if (x->rest_len)
+        memcpy(p, x->rest, x->rest_len);
     p += x->rest_len;
     x->popping = true;
     /* May be sent twice, as the whole command may when its node is lost (blocking.h). */
