@@ -12,12 +12,22 @@ static const char *const queues[QUEUES] = {"queue:{high}", "queue:{default}", "q
 static _Atomic unsigned char delivered[LIMIT];
 static _Atomic int made, got, errors;
 static _Atomic bool producing, consuming;
-static char wrong[200];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static char wrong[200]; /* the last error */
+static uint64_t first_seed;
+
+static void note_error(const char *what, const char *text)
+{
+    pthread_mutex_lock(&lock);
+    atomic_fetch_add(&errors, 1);
+    snprintf(wrong, sizeof wrong, "%s: %s", what, text);
+    pthread_mutex_unlock(&lock);
+}
 
 static void *produce(void *arg)
 {
     redisContext *c = client_open(proxy->port);
-    uint64_t seed = test_seed() + (uint64_t)(uintptr_t)arg;
+    uint64_t seed = first_seed + (uint64_t)(uintptr_t)arg;
     while (producing) {
         int n = atomic_fetch_add(&made, 1);
         if (n >= LIMIT)
@@ -25,10 +35,8 @@ static void *produce(void *arg)
         /* Now a few at once, now one after a pause, so that consumers both find and wait. */
         redisReply *r = redisCommand(c, "%s %s %d", n % 2 ? "RPUSH" : "LPUSH",
                                      queues[random_next(&seed) % QUEUES], n);
-        if (!r || r->type == REDIS_REPLY_ERROR) {
-            atomic_fetch_add(&errors, 1);
-            snprintf(wrong, sizeof wrong, "push: %s", r ? r->str : c->errstr);
-        }
+        if (!r || r->type == REDIS_REPLY_ERROR)
+            note_error("push", r ? r->str : c->errstr);
         freeReplyObject(r);
         if (random_next(&seed) % 4 == 0)
             poll_pause(1 + (int)(random_next(&seed) % 8));
@@ -46,8 +54,7 @@ static void consume_one(redisReply *r)
         atomic_fetch_add(&delivered[atoi(value->str)], 1);
         atomic_fetch_add(&got, 1);
     } else if (r->type == REDIS_REPLY_ERROR) {
-        atomic_fetch_add(&errors, 1);
-        snprintf(wrong, sizeof wrong, "pop: %s", r->str);
+        note_error("pop", r->str);
     }
 }
 
@@ -89,6 +96,7 @@ static void run_load(void (*harm)(void), int least)
     pthread_t consumers[CONSUMERS], producers[PRODUCERS];
     memset((void *)delivered, 0, sizeof delivered);
     made = got = errors = 0;
+    first_seed = test_seed();
     producing = consuming = true;
     for (int i = 0; i < QUEUES; i++)
         ask_port(proxy->port, "DEL %s", queues[i]);
