@@ -84,8 +84,7 @@ static void crosspop_ask(struct crosspop *x)
         memcpy(p, x->rest, x->rest_len);
     p += x->rest_len;
     x->popping = true;
-    /* May be sent twice, as the whole command may when its node is lost (blocking.h). */
-    fanout_ask(x->worker, x->fanout, 0, key->slot, REQUEST_READONLY, line, (size_t)(p - line));
+    fanout_ask(x->worker, x->fanout, 0, key->slot, 0, line, (size_t)(p - line));
     free(line);
 }
 
