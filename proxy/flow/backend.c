@@ -381,6 +381,7 @@ void backend_command(struct backend *b, const char *data, size_t len)
 {
     struct request *r = request_new(b->worker, NULL, NULL);
     r->flags = REQUEST_INTERNAL | REQUEST_OWN;
+    b->own++;
     backend_send(b, r, NULL, (char *)(uintptr_t)data, len);
 }
 
@@ -435,6 +436,7 @@ static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
     backend_pop(b);
     stream_ack(&b->stream, r->len);
     request_free(b->worker, r);
+    b->own -= own;
     if (own && b->owner)
         session_on_confirmed(b->owner, b);
     if (b->state != BACKEND_READY && (!b->head || !backend_is_greeting(b->head)))

@@ -67,6 +67,8 @@ struct backend {
     bool ready;          /* its handshake is over, also when it is dead by now */
     uint32_t tracks;     /* tracking.h: generation of the options that it was told, 0: none */
     uint32_t tracked_prefixes; /* of how many it was told */
+    uint32_t own;              /* commands of slotway's own under way: backend_command */
+    bool pinged;               /* one of them is a PING that its client waits for */
     bool tracks_late;          /* others have read meanwhile: all is invalid once it tracks */
 };
 

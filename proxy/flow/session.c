@@ -61,8 +61,11 @@ void session_reset(struct client *c)
 bool session_on_command(struct client *c, const struct command *cmd, struct chunk *chunk,
                         char *data, size_t len, const struct resp_args *args)
 {
-    if (c->flags & CLIENT_TRACKING)
+    if (c->flags & CLIENT_TRACKING) {
         tracking_on_command(c, cmd);
+        if (cmd->local == COMMAND_LOCAL_PING && args->argc == 1 && tracking_on_ping(c))
+            return true;
+    }
     if ((c->flags & CLIENT_SUBSCRIBED) && pubsub_on_command(c, cmd, data, args))
         return true;
     if ((c->flags & CLIENT_MONITOR) && monitor_on_command(c, cmd))

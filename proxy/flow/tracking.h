@@ -43,6 +43,10 @@ void tracking_end(struct client *c);
 void tracking_free(struct client *c);
 /* A command of a client that tracks is about to be run. */
 void tracking_on_command(struct client *c, const struct command *cmd);
+/* PING of a client that tracks: answered when all that its nodes knew before is said, so that who
+ * has the PONG has heard of every change that was acknowledged before the PING. False: there is
+ * nothing to wait for. */
+bool tracking_on_ping(struct client *c);
 /* A lease or listener of c is gone. */
 void tracking_on_lease_lost(struct client *c, struct backend *b);
 /* The node has confirmed a command of slotway's own on a lease or listener of c. */
