@@ -91,8 +91,8 @@ void tracking_mark(const struct client *c, struct request *r)
 
 void tracking_put_caching(const struct client *c, struct bufq *q)
 {
-    const struct tracking *t = c ? tracking_of(c) : NULL;
-    const char *text = t && (t->options & TRACKING_OPTOUT) ? TRACKING_NO : TRACKING_YES;
+    bool optout = tracking_is_on(c) && (tracking_of(c)->options & TRACKING_OPTOUT);
+    const char *text = optout ? TRACKING_NO : TRACKING_YES;
     bufq_append(&c->worker->chunks, q, text, strlen(text));
 }
 
