@@ -66,6 +66,15 @@ bool topology_is_uncovered(const struct topology *t, uint32_t slot)
            (t->nodes[owner].flags & (TOPOLOGY_FAIL | TOPOLOGY_SILENT)) != 0;
 }
 
+uint32_t topology_uncovered(const struct topology *t)
+{
+    uint32_t n = 0;
+
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
+        n += topology_is_uncovered(t, slot);
+    return n;
+}
+
 uint16_t topology_find_id(const struct topology *t, const char *id)
 {
     for (uint16_t i = 0; i < t->nnodes; i++)

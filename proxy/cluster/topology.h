@@ -64,6 +64,7 @@ uint16_t topology_find_address(const struct topology *t, const char *host, size_
                                uint16_t port, const char *fallback_host);
 /* Is this slot without a master that lives and answers? */
 bool topology_is_uncovered(const struct topology *t, uint32_t slot);
+uint32_t topology_uncovered(const struct topology *t); /* how many are */
 uint16_t topology_find_id(const struct topology *t, const char *id);
 
 #endif

@@ -99,6 +99,11 @@ void collector_set_topology(struct collector *c, struct topology *t)
     collector_follow(c, t, now);
 }
 
+const struct topology *collector_newest(const struct collector *c)
+{
+    return c->newest;
+}
+
 /* --- asking --- */
 
 void collector_ask(struct collector *c, struct mailbox *asker, mailbox_fn done)

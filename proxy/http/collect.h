@@ -16,6 +16,9 @@ struct stats *collector_stats(struct collector *c);
 void collector_set_config(struct collector *c, const struct config *config); /* takes over */
 void collector_set_topology(struct collector *c, struct topology *t);        /* takes over */
 
+/* The newest topology, which the next sample will be about; NULL: none yet. */
+const struct topology *collector_newest(const struct collector *c);
+
 /* Ask all workers; those that have not answered the last time are not asked again. done is posted
  * to the mailbox with each survey: give it to collector_on_survey. */
 void collector_ask(struct collector *c, struct mailbox *asker, mailbox_fn done);

@@ -139,12 +139,13 @@ static void exchange_healthz(struct exchange *x)
 static void exchange_readyz(struct exchange *x)
 {
     const struct http *h = x->http;
+    const struct topology *t = collector_newest(h->collector);
     const char *why = NULL;
     if (atomic_load_explicit(&h->process->draining, memory_order_relaxed))
         why = "draining";
-    else if (!h->stats->topology)
+    else if (!t)
         why = "starting: no node of the cluster has answered yet";
-    else if (stats_uncovered(h->stats) > 0)
+    else if (topology_uncovered(t) > 0)
         why = "slots not covered";
     exchange_reply_text(x, why ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK, why ? why : "ready");
 }

@@ -20,10 +20,7 @@ bool stats_slot_is_uncovered(const struct stats *s, uint32_t slot)
 
 uint32_t stats_uncovered(const struct stats *s)
 {
-    uint32_t n = 0;
-    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
-        n += !s->topology || stats_slot_is_uncovered(s, slot);
-    return n;
+    return s->topology ? topology_uncovered(s->topology) : SLOT_COUNT;
 }
 
 struct stats_latency stats_latency_of(const struct histogram *h)
