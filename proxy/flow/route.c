@@ -146,6 +146,17 @@ static uint16_t route_node(struct worker *w, const struct request *r, uint64_t h
     return r->slot == SLOT_NONE ? route_keyless_node(w, r, hash) : w->slot_node[r->slot];
 }
 
+/* For a request without a slot. Keys that a script does not declare are most likely where the
+ * client's latest key is. */
+static uint16_t route_slotless_node(const struct worker *w, const struct request *r,
+                                    const struct client *c, uint64_t hash)
+{
+    uint16_t node = NODE_NONE;
+    if (c && (r->flags & REQUEST_SCRIPT) && c->key_slot != SLOT_NONE)
+        node = w->slot_node[c->key_slot];
+    return node != NODE_NONE && route_is_fit(w, node) ? node : route_any_node(w, hash);
+}
+
 static struct backend *route_pick(struct worker *w, struct request *r)
 {
     const struct client *c = order_client(r);
@@ -564,10 +575,10 @@ static void route_again(struct worker *w, struct request *r, enum request_cause 
 }
 
 /* A node found keys where slotway found none (numkeys that only the node understands, a module's
- * command): the slot is the one that it names. That of a script may have been guessed. */
+ * command): the slot is the one that it names. */
 static void route_learn_slot(struct request *r, int64_t slot)
 {
-    if ((r->slot == SLOT_NONE || (r->flags & REQUEST_SCRIPT)) && slot >= 0 && slot < SLOT_COUNT)
+    if (r->slot == SLOT_NONE && slot >= 0 && slot < SLOT_COUNT)
         r->slot = (uint16_t)slot;
 }
 
