@@ -35,8 +35,6 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
     struct request *r = request_new(w, c, cmd);
     if (slot != SLOT_NONE)
         c->key_slot = slot;
-    else if (cmd->flags & COMMAND_SCRIPT)
-        slot = c->key_slot; /* the keys that it doesn't declare are most likely there */
     r->slot = slot;
     if (c->flags & CLIENT_RESP3)
         r->flags = REQUEST_RESP3;

@@ -134,9 +134,13 @@ static uint16_t route_any_node(const struct worker *w, uint64_t hash)
 /* For a request without keys. */
 static uint16_t route_keyless_node(struct worker *w, const struct request *r, uint64_t hash)
 {
+    const struct client *c = order_client(r);
     uint16_t home = r->cmd && r->cmd->local == COMMAND_LOCAL_PUBLISH ? pubsub_publish_node(w)
                                                                      : NODE_NONE;
-    return home == NODE_NONE ? route_any_node(w, hash) : home;
+    /* Keys that a script does not declare are most likely where the client's latest key is. */
+    if (c && (r->flags & REQUEST_SCRIPT) && c->key_slot != SLOT_NONE)
+        home = w->slot_node[c->key_slot];
+    return home == NODE_NONE || !route_is_fit(w, home) ? route_any_node(w, hash) : home;
 }
 
 static uint16_t route_node(struct worker *w, const struct request *r, uint64_t hash)
@@ -144,17 +148,6 @@ static uint16_t route_node(struct worker *w, const struct request *r, uint64_t h
     if (r->target != NODE_NONE)
         return r->target;
     return r->slot == SLOT_NONE ? route_keyless_node(w, r, hash) : w->slot_node[r->slot];
-}
-
-/* For a request without a slot. Keys that a script does not declare are most likely where the
- * client's latest key is. */
-static uint16_t route_slotless_node(const struct worker *w, const struct request *r,
-                                    const struct client *c, uint64_t hash)
-{
-    uint16_t node = NODE_NONE;
-    if (c && (r->flags & REQUEST_SCRIPT) && c->key_slot != SLOT_NONE)
-        node = w->slot_node[c->key_slot];
-    return node != NODE_NONE && route_is_fit(w, node) ? node : route_any_node(w, hash);
 }
 
 static struct backend *route_pick(struct worker *w, struct request *r)
