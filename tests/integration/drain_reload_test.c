@@ -80,7 +80,7 @@ START_TEST(sigterm_closes_those_who_wait)
     for (int i = 0; i < N; i++) {
         void *reply = NULL;
         ck_assert_int_eq(redisGetReply(waiting[i], &reply), REDIS_ERR);
-        ck_assert_int_eq(waiting[i]->err, REDIS_ERR_EOF);
+        ck_assert_msg(waiting[i]->err == REDIS_ERR_EOF, "%s: %s", commands[i], waiting[i]->errstr);
         redisFree(waiting[i]);
     }
     redisFree(other);
