@@ -138,9 +138,12 @@ static uint16_t route_keyless_node(struct worker *w, const struct request *r, ui
     uint16_t home = r->cmd && r->cmd->local == COMMAND_LOCAL_PUBLISH ? pubsub_publish_node(w)
                                                                      : NODE_NONE;
     /* Keys that a script does not declare are most likely where the client's latest key is. */
-    if (c && (r->flags & REQUEST_SCRIPT) && c->key_slot != SLOT_NONE)
+    if (c && (r->flags & REQUEST_SCRIPT) && c->key_slot != SLOT_NONE) {
         home = w->slot_node[c->key_slot];
-    return home == NODE_NONE || !route_is_fit(w, home) ? route_any_node(w, hash) : home;
+        if (home != NODE_NONE && !route_is_fit(w, home))
+            home = NODE_NONE;
+    }
+    return home == NODE_NONE ? route_any_node(w, hash) : home;
 }
 
 static uint16_t route_node(struct worker *w, const struct request *r, uint64_t hash)
