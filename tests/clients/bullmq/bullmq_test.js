@@ -129,8 +129,9 @@ async function orderAndPause(run) {
   await run('bullmq: deduplication by job id', async () => {
     const job = { name: 'same', data: 7, opts: { jobId: 'the-one' } };
     await Promise.all(Array.from({ length: 20 }, () => queue.add(job.name, job.data, job.opts)));
-    await until('it ran', () => seen.length === 4);
-    assert.strictEqual((await queue.getCompleted()).filter(({ id }) => id === 'the-one').length, 1);
+    const done = async () => (await queue.getCompleted()).filter(({ id }) => id === 'the-one').length;
+    await until('it is done', async () => await done() === 1);
+    assert.strictEqual(seen.length, 4);
   });
   await closeAll();
 }
