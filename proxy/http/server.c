@@ -23,6 +23,8 @@
 /* Of the files that the process may open, one in so many may be a connection here. */
 #define HTTP_SHARE_OF_FILES 16
 #define HTTP_FIRST_SAMPLE   0.05 /* s after the start */
+#define HTTP_SOON           0.02 /* s until a sample after a change of the cluster … */
+#define HTTP_APART          0.25 /* … that far from the one before, at least */
 #define HTTP_PATIENCE       0.5  /* s until a sample is taken without workers that do not answer */
 #define HTTP_LAST_TURNS     8    /* of libmicrohttpd, to send what is left */
 #define HTTP_PAUSE          0.5  /* s without accepting when there is no descriptor left */
@@ -274,10 +276,23 @@ void http_give_config(struct http *h, const struct config *config)
         mailbox_post(&h->mailbox, http_take_config, config_ref(config));
 }
 
+/* What changed is to be seen at once: the next sample comes early, and the others a second apart
+ * from it. A cluster that changes all the time makes no more than a few samples a second. */
+static void http_hurry(struct http *h)
+{
+    double left = ev_timer_remaining(h->loop, &h->second);
+    if (ev_is_active(&h->patience) || left < HTTP_SOON || left > 1 - HTTP_APART)
+        return;
+    ev_timer_stop(h->loop, &h->second);
+    ev_timer_set(&h->second, HTTP_SOON, 1.0);
+    ev_timer_start(h->loop, &h->second);
+}
+
 static void http_take_topology(void *owner, void *arg)
 {
-    const struct http *h = owner;
+    struct http *h = owner;
     collector_set_topology(h->collector, arg);
+    http_hurry(h);
 }
 
 void http_give_topology(struct http *h, struct topology *t)
