@@ -327,6 +327,13 @@ static bool nodes_are_clean(void *arg)
     return true;
 }
 
+/* A node alone can be clean for a moment, while a link that was cut is not open again yet. */
+static bool all_is_clean(void *arg)
+{
+    return strcmp(ask_port(proxy->port, "PUBSUB CHANNELS"), "[]") == 0 &&
+           strcmp(ask_port(proxy->port, "PUBSUB NUMPAT"), ":0") == 0 && nodes_are_clean(arg);
+}
+
 /* Clients that come, go, subscribe and leave in all ways, while links are cut. */
 START_TEST(churn_leaves_nothing_behind)
 {
@@ -357,9 +364,7 @@ START_TEST(churn_leaves_nothing_behind)
     }
     for (int i = 0; i < CLIENTS; i++)
         close(fds[i]);
-    ck_assert(wait_until(nodes_are_clean, NULL, (int)(20000 * test_slack())));
-    ck_assert_str_eq(ask_port(proxy->port, "PUBSUB CHANNELS"), "[]");
-    ck_assert_str_eq(ask_port(proxy->port, "PUBSUB NUMPAT"), ":0");
+    ck_assert(wait_until(all_is_clean, NULL, (int)(20000 * test_slack())));
 }
 END_TEST
 
