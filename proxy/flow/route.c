@@ -64,25 +64,29 @@ static const struct {
     [REQUEST_CAUSE_READONLY] = {true, "READONLY You can't write against a read only replica."},
 };
 
-/* The refusals that say that nothing was executed. */
+/* The refusals that say that nothing was executed. A script may end with an error of its own that
+ * begins like one of them when it has executed: to scripts only those count that are worded as
+ * servers word them. */
 static const struct {
-    const char *prefix;
-    uint8_t len;
+    const char *code;
+    const char *words; /* what a server says behind the code; NULL: a slot and an address */
     uint8_t cause;
     bool blocking; /* said to commands that wait only */
 } route_refusals[] = {
-    {"-MOVED", 6, REQUEST_CAUSE_REDIRECTED, false},
-    {"-ASK", 4, REQUEST_CAUSE_REDIRECTED, false},
-    {"-TRYAGAIN", 9, REQUEST_CAUSE_TRYAGAIN, false},
-    {"-CLUSTERDOWN", 12, REQUEST_CAUSE_CLUSTERDOWN, false},
-    {"-LOADING", 8, REQUEST_CAUSE_LOADING, false},
-    {"-MASTERDOWN", 11, REQUEST_CAUSE_MASTERDOWN, false},
-    {"-READONLY", 9, REQUEST_CAUSE_READONLY, false},
-    {"-NOSCRIPT", 9, REQUEST_CAUSE_NONE, false},
+    {"-MOVED", NULL, REQUEST_CAUSE_REDIRECTED, false},
+    {"-ASK", NULL, REQUEST_CAUSE_REDIRECTED, false},
+    {"-TRYAGAIN", "Multiple keys request during rehashing", REQUEST_CAUSE_TRYAGAIN, false},
+    {"-CLUSTERDOWN", "Hash slot not served", REQUEST_CAUSE_CLUSTERDOWN, false},
+    {"-CLUSTERDOWN", "The cluster is down", REQUEST_CAUSE_CLUSTERDOWN, false},
+    {"-LOADING", "Redis is loading the dataset", REQUEST_CAUSE_LOADING, false},
+    {"-LOADING", "Valkey is loading the dataset", REQUEST_CAUSE_LOADING, false},
+    {"-MASTERDOWN", "Link with MASTER is down", REQUEST_CAUSE_MASTERDOWN, false},
+    {"-READONLY", "You can't write against a read only", REQUEST_CAUSE_READONLY, false},
+    {"-NOSCRIPT", "No matching script", REQUEST_CAUSE_NONE, false},
     /* a master that has become a replica, to those who waited there; it closes the connection */
-    {"-UNBLOCKED force", 16, REQUEST_CAUSE_READONLY, true},
-    {"-ERR WAIT cannot", 16, REQUEST_CAUSE_READONLY, true},
-    {"-ERR WAITAOF cannot", 19, REQUEST_CAUSE_READONLY, true},
+    {"-UNBLOCKED", "force", REQUEST_CAUSE_READONLY, true},
+    {"-ERR", "WAIT cannot", REQUEST_CAUSE_READONLY, true},
+    {"-ERR", "WAITAOF cannot", REQUEST_CAUSE_READONLY, true},
 };
 
 /* --- choosing --- */
@@ -492,20 +496,47 @@ void route_drive(struct worker *w)
 
 /* --- refusals --- */
 
-static int route_refusal(const char *line, size_t len)
+/* Does the line go on with a word that begins so? */
+static bool route_begins(const char *line, size_t len, const char *with)
 {
-    for (size_t i = 0; i < sizeof route_refusals / sizeof route_refusals[0]; i++)
-        if (len > route_refusals[i].len &&
-            memcmp(line, route_refusals[i].prefix, route_refusals[i].len) == 0 &&
-            (line[route_refusals[i].len] == ' ' || line[route_refusals[i].len] == '\r'))
+    size_t n = strlen(with);
+    return len >= n && memcmp(line, with, n) == 0;
+}
+
+/* "1234 host:port" of a redirection: is it about the slot of a script's keys? */
+static bool route_names_slot(const struct request *r, const char *rest, size_t len)
+{
+    const char *space = memchr(rest, ' ', len);
+    int64_t slot;
+    return space && resp_parse_int(rest, (size_t)(space - rest), &slot) && slot == r->slot;
+}
+
+/* The row that an error line to r belongs to, -1: none. */
+static int route_refusal(const struct request *r, const char *line, size_t len)
+{
+    bool script = r->cmd && (r->cmd->flags & COMMAND_SCRIPT);
+    for (size_t i = 0; i < sizeof route_refusals / sizeof route_refusals[0]; i++) {
+        const char *words = route_refusals[i].words;
+        size_t code = strlen(route_refusals[i].code);
+        if (!route_begins(line, len, route_refusals[i].code) || len < code + 2 ||
+            (line[code] != ' ' && line[code] != '\r'))
+            continue;
+        if (route_refusals[i].blocking && !(r->flags & REQUEST_BLOCKING))
+            continue;
+        const char *rest = line + code + 1;
+        size_t left = len - code - 1;
+        if (!script && !route_refusals[i].blocking)
             return (int)i;
+        if (words ? route_begins(rest, left, words) : route_names_slot(r, rest, left))
+            return (int)i;
+    }
     return -1;
 }
 
 bool route_is_refusal(const struct request *r, const char *line, size_t len)
 {
-    int which = route_refusal(line, len);
-    if (which < 0 || (route_refusals[which].blocking && !(r->flags & REQUEST_BLOCKING)))
+    int which = route_refusal(r, line, len);
+    if (which < 0)
         return false;
     if (route_refusals[which].cause == REQUEST_CAUSE_NONE)
         return r->cmd && (r->cmd->flags & COMMAND_SCRIPT) && r->tries < ROUTE_SCRIPT_TRIES;
@@ -661,7 +692,7 @@ static bool route_is_pointless(const struct request *r)
 void route_on_refusal(struct worker *w, struct request *r, struct backend *b, const char *line,
                       size_t len)
 {
-    int which = route_refusal(line, len);
+    int which = route_refusal(r, line, len);
     bool noscript = route_refusals[which].cause == REQUEST_CAUSE_NONE;
     if (r->flags & REQUEST_WATCHED) {
         keywatch_answer_nil(w, r);

@@ -197,6 +197,8 @@ void command_policy_apply(struct command *cmd, const struct command_row *row)
     if (!known && bar)
         known = policy_find(cmd->name, (size_t)(bar - cmd->name));
     policy = known ? *known : policy_derive(cmd, row);
+    if (!known && !(cmd->flags & COMMAND_READONLY)) /* a module's flags may tell too little */
+        cmd->flags |= COMMAND_WRITE;
     if (strcmp(cmd->name, "pfcount") == 0) /* writes its cache; COMMAND does not tell */
         cmd->flags |= COMMAND_MAY_REPLICATE;
     cmd->kind = policy.kind;

@@ -102,5 +102,32 @@ START_TEST(functions_are_loaded_on_every_master)
 }
 END_TEST
 
+/* What a script says is not what its node says: it is passed on, and not sent again. */
+START_TEST(errors_of_scripts_are_not_refusals)
+{
+    static const char *const errors[] = {
+        "MOVED 1 127.0.0.1:1",
+        "ASK 1 127.0.0.1:1",
+        "TRYAGAIN later",
+        "CLUSTERDOWN for today",
+        "LOADING the truck",
+        "MASTERDOWN x",
+        "READONLY mode",
+        "NOSCRIPT of mine",
+        "MOVED",
+        "NOSCRIPT",
+    };
+    const char *script = "redis.call('INCR', KEYS[1]) return {err = ARGV[1]}";
+    redisContext *c = client_open(proxy->port);
+    for (int i = 0; i < (int)(sizeof errors / sizeof errors[0]); i++) {
+        char want[64];
+        snprintf(want, sizeof want, "-%s", errors[i]);
+        expect(c, want, "EVAL %s 1 said:%d %s", script, i, errors[i]);
+        expect(c, "\"1\"", "GET said:%d", i);
+    }
+}
+END_TEST
+
 FIXTURE_SUITE("scripts", 30, NULL, eval_runs_where_its_keys_are, loaded_script_works_for_all_slots,
-              nodes_that_forgot_are_taught_unseen, functions_are_loaded_on_every_master)
+              nodes_that_forgot_are_taught_unseen, functions_are_loaded_on_every_master,
+              errors_of_scripts_are_not_refusals)
