@@ -9,6 +9,7 @@
 #include "flow/client.h"
 #include "flow/fanout.h"
 #include "flow/lease.h"
+#include "flow/monitor.h"
 #include "flow/order.h"
 #include "flow/route.h"
 #include "flow/session.h"
@@ -437,11 +438,13 @@ static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
     stream_ack(&b->stream, r->len);
     request_free(b->worker, r);
     b->own -= own;
-    if (own && b->owner)
-        session_on_confirmed(b->owner, b);
     if (b->state != BACKEND_READY && (!b->head || !backend_is_greeting(b->head)))
         backend_set_ready(b);
-    return true;
+    if (own && b->owner)
+        session_on_confirmed(b->owner, b);
+    else if (own && b->unasked)
+        monitor_answer(b->worker);
+    return b->state != BACKEND_DEAD;
 }
 
 /* One before it in its slot was refused, or it was itself. True: it will be sent again, behind that

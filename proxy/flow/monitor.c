@@ -21,10 +21,12 @@
 struct monitor {
     struct client **clients; /* that watch */
     uint32_t n, cap;
-    struct gather_part lines;  /* of this turn */
-    _Atomic uint32_t watching; /* n, for other workers */
-    _Atomic size_t coming;     /* bytes that others have posted here and that were not taken yet */
-    _Atomic bool overrun;      /* something was left out because too much was coming */
+    struct request *waiting;    /* MONITORs not answered yet, linked by backend_next */
+    struct gather_part lines;   /* of this turn */
+    struct gather_part scripts; /* what nodes said of scripts in this turn */
+    _Atomic uint32_t watching;  /* n, for other workers */
+    _Atomic size_t coming;      /* bytes that others have posted here and that were not taken yet */
+    _Atomic bool overrun;       /* something was left out because too much was coming */
 };
 
 struct monitor *monitor_new(void)
@@ -32,12 +34,23 @@ struct monitor *monitor_new(void)
     return memory_zalloc(sizeof(struct monitor));
 }
 
-void monitor_free(struct monitor *m)
+static void monitor_forget_lines(struct monitor *m)
 {
-    if (!m)
-        return;
-    free(m->clients);
     free(m->lines.data);
+    free(m->scripts.data);
+    m->lines = m->scripts = (struct gather_part){0};
+}
+
+void monitor_free(struct worker *w)
+{
+    struct monitor *m = w->monitor;
+    while (m->waiting) {
+        struct request *r = m->waiting;
+        m->waiting = r->backend_next;
+        request_free(w, r);
+    }
+    monitor_forget_lines(m);
+    free(m->clients);
     free(m);
 }
 
@@ -218,9 +231,14 @@ static void monitor_post(struct worker *w, struct worker *other)
     worker_post(other, monitor_on_mail, mail);
 }
 
+/* Scripts' lines wait for the end of the turn because the line of the request that runs the script
+ * may come in the same turn, by mail: it was posted before the request was sent. */
 void monitor_flush(struct worker *w)
 {
     struct monitor *m = w->monitor;
+    if (m->scripts.len && m->n > 0)
+        monitor_show(w, m->scripts.data, m->scripts.len);
+    m->scripts.len = 0;
     if (!m->lines.len)
         return;
     for (uint32_t i = 0; i < w->process->nworkers; i++) {
@@ -231,10 +249,8 @@ void monitor_flush(struct worker *w)
     if (m->n > 0)
         monitor_show(w, m->lines.data, m->lines.len);
     m->lines.len = 0;
-    if (monitor_is_on(w))
-        return;
-    free(m->lines.data);
-    m->lines = (struct gather_part){0};
+    if (!monitor_is_on(w))
+        monitor_forget_lines(m);
 }
 
 /* --- scripts --- */
@@ -253,8 +269,8 @@ static void monitor_on_line(struct backend *b, struct chunk *chunk, char *data, 
     (void)chunk;
     if (*data != '+')
         backend_fail(b, "unexpected reply");
-    else if (monitor_is_of_script(data, len) && b->worker->monitor->n > 0)
-        monitor_show(b->worker, data, len);
+    else if (monitor_is_of_script(data, len))
+        gather_append(&b->worker->monitor->scripts, data, len);
 }
 
 /* The lease of this pool on which a worker listens, NULL: none. */
@@ -276,24 +292,74 @@ static void monitor_listen(struct worker *w, uint16_t node)
     backend_command(b, MONITOR_COMMAND, sizeof MONITOR_COMMAND - 1);
 }
 
-void monitor_follow(struct worker *w)
+/* Has each master confirmed that it is listened to? One that can't do so is not waited for. */
+static bool monitor_hears(const struct worker *w)
 {
-    struct monitor *m = w->monitor;
-    for (unsigned i = 0; i < TOPOLOGY_MAX_NODES; i++) {
-        struct pool *pool = w->pools[i];
-        struct backend *b = pool ? monitor_lease(pool) : NULL;
-        if (b && (m->n == 0 || pool->gone || !pool->has_slots))
-            backend_abandon(b);
+    for (uint32_t i = 0; i < w->nshards; i++) {
+        const struct pool *pool = w->pools[w->shards[i].master];
+        const struct backend *b = pool ? monitor_lease(pool) : NULL;
+        if (b && b->own && !(pool->flags & POOL_UNFIT))
+            return false;
     }
-    for (uint32_t i = 0; i < w->nshards && m->n > 0; i++) {
+    return true;
+}
+
+static void monitor_begin(struct client *c)
+{
+    struct monitor *m = c->worker->monitor;
+    if (m->n == m->cap) {
+        m->cap = m->cap ? 2 * m->cap : 4;
+        m->clients = memory_realloc(m->clients, m->cap * sizeof(struct client *));
+    }
+    m->clients[m->n++] = c;
+    c->flags |= CLIENT_MONITOR;
+    atomic_store_explicit(&m->watching, m->n, memory_order_relaxed);
+}
+
+void monitor_answer(struct worker *w)
+{
+    static char ok[] = "+OK\r\n";
+    struct monitor *m = w->monitor;
+    while (m->waiting && monitor_hears(w)) {
+        struct request *r = m->waiting;
+        m->waiting = r->backend_next;
+        r->backend_next = NULL;
+        if (r->client) {
+            monitor_begin(r->client);
+            request_hold(w, r, NULL, ok, sizeof ok - 1);
+        } else {
+            atomic_fetch_sub_explicit(&w->process->monitors, 1, memory_order_relaxed);
+        }
+        client_finish(w, r);
+    }
+}
+
+static void monitor_listen_to_all(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->nshards; i++) {
         const struct pool *pool = w->pools[w->shards[i].master];
         if (pool && !monitor_lease(pool))
             monitor_listen(w, w->shards[i].master);
     }
 }
 
+void monitor_follow(struct worker *w)
+{
+    const struct monitor *m = w->monitor;
+    monitor_answer(w); /* before masters that were lost are tried again */
+    for (unsigned i = 0; i < TOPOLOGY_MAX_NODES; i++) {
+        struct pool *pool = w->pools[i];
+        struct backend *b = pool ? monitor_lease(pool) : NULL;
+        if (b && ((m->n == 0 && !m->waiting) || pool->gone || !pool->has_slots))
+            backend_abandon(b);
+    }
+    if (m->n > 0 || m->waiting)
+        monitor_listen_to_all(w);
+}
+
 /* --- clients --- */
 
+/* Answered when the masters are listened to: what a script runs after the OK is shown. */
 void local_monitor(const struct local_call *call)
 {
     struct client *c = call->c;
@@ -306,17 +372,13 @@ void local_monitor(const struct local_call *call)
     if (c->flags & CLIENT_MONITOR)
         return; /* Redis says nothing either */
     session_of(c);
-    if (m->n == m->cap) {
-        m->cap = m->cap ? 2 * m->cap : 4;
-        m->clients = memory_realloc(m->clients, m->cap * sizeof(struct client *));
-    }
-    m->clients[m->n++] = c;
-    c->flags |= CLIENT_MONITOR;
-    atomic_store_explicit(&m->watching, m->n, memory_order_relaxed);
+    monitor_listen_to_all(w);
+    struct request *r = client_reply_later(c, call->cmd);
+    r->backend_next = m->waiting;
+    m->waiting = r;
     atomic_fetch_add_explicit(&w->process->monitors, 1, memory_order_relaxed);
     w->careful = true;
-    local_ok(c);
-    monitor_follow(w);
+    monitor_answer(w);
 }
 
 void monitor_end(struct client *c)

@@ -16,7 +16,7 @@
 struct monitor;
 
 struct monitor *monitor_new(void);
-void monitor_free(struct monitor *m); /* NULL is fine */
+void monitor_free(struct worker *w); /* its clients are gone */
 
 /* Does any client of the process watch? Any thread. */
 bool monitor_is_on(const struct worker *w);
@@ -35,5 +35,7 @@ bool monitor_on_command(struct client *c, const struct command *cmd);
 /* Once in a while and at a new topology: each master's scripts are listened to while anybody of
  * this worker watches. */
 void monitor_follow(struct worker *w);
+/* A master has confirmed that it is listened to: if it was the last one, MONITOR is answered. */
+void monitor_answer(struct worker *w);
 
 #endif

@@ -96,6 +96,8 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
         route_drive(w);
     if (w->pubsub_wanted)
         pubsub_turn(w);
+    if (w->careful)
+        monitor_flush(w);
     for (int round = 0; round < WORKER_ROUNDS && (w->pumpable || w->dirty); round++) {
         worker_pump(w);
         monitor_flush(w);
@@ -441,7 +443,7 @@ void worker_free(struct worker *w)
     topology_unref(w->topology);
     config_unref(w->config);
     slowlog_free(w->slowlog);
-    monitor_free(w->monitor);
+    monitor_free(w);
     tracking_table_free(w->tracking);
     chunk_unref(&w->chunks, w->read_chunk);
     resp_args_free(&w->args);

@@ -60,6 +60,28 @@ START_TEST(lines_are_those_of_redis)
 }
 END_TEST
 
+/* What a script runs is heard from the nodes, from the OK on, and shown behind the script. */
+START_TEST(scripts_are_heard_from_the_answer_on)
+{
+    struct wire *c = wire_open(proxy->port);
+    for (int i = 0; i < 60; i++) {
+        char command[128], name[32];
+        struct wire *m = wire_open(proxy->port);
+        wire_expect(m, "MONITOR", "+OK");
+        snprintf(command, sizeof command, "EVAL return(redis.call('set',KEYS[1],'v')) 1 key:%d", i);
+        snprintf(name, sizeof name, "*\"key:%d\"*", i);
+        wire_expect(c, command, "+OK");
+        const char *line = line_of(m);
+        ck_assert_msg(text_matches(line, "\"EVAL\" *"), "%s", line);
+        line = line_of(m);
+        ck_assert_msg(text_matches(line, "[0 lua] \"set\" *") && text_matches(line, name), "%s",
+                      line);
+        wire_close(m);
+    }
+    wire_close(c);
+}
+END_TEST
+
 #define CLIENTS 6
 #define ROUNDS  200
 
@@ -143,5 +165,6 @@ START_TEST(who_does_not_read_is_closed)
 END_TEST
 
 FIXTURE_SUITE("monitor", 60, "--threads 3 --client-output-limit 16mb", lines_are_those_of_redis,
+              scripts_are_heard_from_the_answer_on,
               every_worker_is_seen_and_order_of_a_client_is_kept, reset_and_quit_end_it,
               who_does_not_read_is_closed)

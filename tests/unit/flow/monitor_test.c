@@ -1,4 +1,5 @@
 /* monitor_test: what MONITOR shows and to whom, and the connections on which scripts are heard. */
+#include "flow/monitor.h"
 #include "support/flow.h"
 #include "support/unit.h"
 #include <string.h>
@@ -22,15 +23,19 @@ static void end(void)
     flow_stop(f);
 }
 
-/* The nodes answer the handshake of the connections on which scripts are heard. */
+/* A node answers on the connection on which its scripts are heard. */
+static void listens(enum flow_node node)
+{
+    flow_node_serves(f, node, "CLIENT ID", ":5\r\n");
+    flow_node_serves(f, node, "MONITOR", "+OK\r\n");
+}
+
 static void watch(void)
 {
     flow_send(f, m, "MONITOR");
+    for (int node = NODE_A; node <= NODE_C; node++)
+        listens(node);
     flow_expect(f, m, "+OK\r\n");
-    for (int node = NODE_A; node <= NODE_C; node++) {
-        flow_node_serves(f, node, "CLIENT ID", ":5\r\n");
-        flow_node_serves(f, node, "MONITOR", "+OK\r\n");
-    }
 }
 
 /* The monitor's next bytes end with this. */
@@ -73,11 +78,67 @@ START_TEST(scripts_are_heard_on_each_master_and_nothing_else_of_theirs)
 }
 END_TEST
 
+START_TEST(it_is_answered_when_every_master_is_listened_to)
+{
+    flow_send(f, m, "MONITOR", "RESET");
+    listens(NODE_A);
+    listens(NODE_B);
+    flow_expect_nothing(f, m);
+    flow_send(f, c, "PING");
+    flow_expect(f, c, "+PONG\r\n");
+    flow_expect_nothing(f, m);
+    listens(NODE_C);
+    flow_expect(f, m, "+OK\r\n+RESET\r\n");
+}
+END_TEST
+
+START_TEST(a_master_that_can_not_be_listened_to_is_not_waited_for)
+{
+    flow_send(f, m, "MONITOR");
+    listens(NODE_A);
+    listens(NODE_B);
+    flow_node_gets(f, NODE_C, "CLIENT ID");
+    f->nodes[NODE_C].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_expect(f, m, "+OK\r\n");
+    f->nodes[NODE_C].flags &= ~TOPOLOGY_SILENT;
+    flow_publish(f);
+}
+END_TEST
+
 static bool one_is_lost(void *arg)
 {
     (void)arg;
     return flow_count(f, COUNTER_backends_failed) == 1;
 }
+
+START_TEST(a_master_that_refuses_is_not_waited_for)
+{
+    flow_send(f, m, "MONITOR");
+    listens(NODE_A);
+    listens(NODE_B);
+    flow_node_serves(f, NODE_C, "CLIENT ID", ":5\r\n");
+    flow_node_serves(f, NODE_C, "MONITOR", "-BUSY Redis is busy running a script.\r\n");
+    flow_until(f, one_is_lost, NULL, "the connection is closed");
+    flow_publish(f);
+    flow_expect(f, m, "+OK\r\n");
+    listens(NODE_C);
+}
+END_TEST
+
+START_TEST(who_leaves_before_the_answer_leaves_nothing_behind)
+{
+    flow_send(f, m, "MONITOR");
+    listens(NODE_A);
+    close(m);
+    m = flow_client(f);
+    listens(NODE_B);
+    listens(NODE_C);
+    flow_settle(f);
+    ck_assert(!monitor_is_on(f->w));
+    watch();
+}
+END_TEST
 
 START_TEST(what_is_no_line_closes_the_connection)
 {
@@ -122,6 +183,10 @@ static Suite *monitor_suite(void)
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_test(t, arguments_are_quoted_and_passwords_hidden);
     tcase_add_test(t, scripts_are_heard_on_each_master_and_nothing_else_of_theirs);
+    tcase_add_test(t, it_is_answered_when_every_master_is_listened_to);
+    tcase_add_test(t, a_master_that_can_not_be_listened_to_is_not_waited_for);
+    tcase_add_test(t, a_master_that_refuses_is_not_waited_for);
+    tcase_add_test(t, who_leaves_before_the_answer_leaves_nothing_behind);
     tcase_add_test(t, what_is_no_line_closes_the_connection);
     tcase_add_test(t, nobody_listens_when_nobody_watches);
     suite_add_tcase(suite, t);
