@@ -135,10 +135,28 @@ static void pair_send(struct pair *p, char sent[100])
     wire_send(p->theirs, sent);
 }
 
+/* What was sent last on all connections, for the report of a difference. */
+enum { RECENT = 60, RECENT_LINE = 110 };
+static char recent[RECENT][RECENT_LINE];
+static unsigned nrecent;
+
+static void recent_add(int connection, const char *sent)
+{
+    snprintf(recent[nrecent++ % RECENT], RECENT_LINE, "%d: %.99s", connection, sent);
+}
+
+static void recent_print(void)
+{
+    for (unsigned i = nrecent < RECENT ? 0 : nrecent - RECENT; i < nrecent; i++)
+        printf("  %s\n", recent[i % RECENT]);
+}
+
 static void pair_compare(struct pair *p, const char *sent, int number)
 {
     char *want = wire_read(p->theirs, WIRE_EXACT);
     char *got = wire_read(p->ours, WIRE_EXACT);
+    if (strcmp(got, want) != 0)
+        recent_print();
     ck_assert_msg(strcmp(got, want) == 0,
                   "command %d of SLOTWAY_TEST_SEED=%llu: %s\n  slotway %.800s\n  redis   %.800s",
                   number, (unsigned long long)test_seed(), sent, got, want);
@@ -161,6 +179,7 @@ START_TEST(same_replies_as_one_redis_server)
         bool reset = false;
         for (int i = 0; i < n; i++) {
             pair_send(p, p->sent[i]);
+            recent_add((int)(p - pairs), p->sent[i]);
             reset = reset || strcmp(p->sent[i], "RESET") == 0;
         }
         for (int i = 0; i < n; i++)
