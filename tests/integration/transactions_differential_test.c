@@ -70,13 +70,14 @@ static const char *const anytime[] = {
     "OBJECT HELP me",
     "PUBLISH {t}%d x",
 };
-/* Outside they would wait, or do harm. */
+/* Outside they would wait, or do harm. (WAIT with right arguments counts replicas, of which the one
+ * redis-server has none.) */
 static const char *const inside[] = {
     "BLPOP {t}%d 0",
     "BRPOP {t}%d {t}2 0",
     "BZPOPMIN {t}%d 0",
     "XREAD BLOCK 0 STREAMS {t}%d $",
-    "WAIT 0 0",
+    "WAIT 0 x",
     "BLMOVE {t}%d {t}2 LEFT LEFT 0",
     "SAVE",
     "SHUTDOWN",
@@ -149,6 +150,7 @@ static void recent_print(void)
 {
     for (unsigned i = nrecent < RECENT ? 0 : nrecent - RECENT; i < nrecent; i++)
         printf("  %s\n", recent[i % RECENT]);
+    fflush(stdout);
 }
 
 static void pair_compare(struct pair *p, const char *sent, int number)
