@@ -1,10 +1,10 @@
 /* combine: the merges with code of their own, one per command that needs it. */
 #include "flow/combine.h"
 #include "flow/combine_config.h"
-#include "flow/combine_info.h"
 #include "flow/combine_scan.h"
 #include "flow/combine_script.h"
 #include "flow/local_call.h"
+#include "flow/local_info.h"
 #include "flow/pubsub.h"
 #include "flow/worker.h"
 #include "resp/reply.h"
@@ -73,7 +73,7 @@ static bool combine_only(struct worker *w, struct fanout *f, struct bufq *out)
 }
 
 static const combine_fn combine_table[COMMAND_LOCAL_COUNT] = {
-    [COMMAND_LOCAL_INFO] = combine_info,
+    [COMMAND_LOCAL_INFO] = local_info_merge,
     [COMMAND_LOCAL_SCAN] = combine_scan,
     [COMMAND_LOCAL_RANDOMKEY] = combine_randomkey,
     [COMMAND_LOCAL_FUNCTION_STATS] = combine_function_stats,

@@ -125,6 +125,7 @@ static void crosspop_end(struct crosspop *x, struct bufq *out)
     struct worker *w = x->worker;
     for (uint32_t i = 0; i < x->n; i++)
         bell_leave(w, &x->keys[i].waiter);
+    counters_add(&w->counters, COUNTER_blocked_across, (uint64_t)-1);
     fanout_end(w, x->fanout, out); /* frees x, which is its state */
 }
 
@@ -301,5 +302,6 @@ void crosspop_execute(struct client *c, const struct command *cmd, char *data,
     struct crosspop *x = crosspop_new(c, cmd, data, args, keys, slots);
     x->fanout = fanout_begin(w, c, cmd, 1, x, crosspop_then);
     blocking_begin(c, x->fanout->parent, data, args);
+    counters_add(&w->counters, COUNTER_blocked_across, 1);
     crosspop_try(x, NULL);
 }

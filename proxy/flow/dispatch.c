@@ -218,6 +218,18 @@ static void dispatch_unknown(struct client *c, const char *data, const struct re
     client_reply_errorf(c, "%.*s", (int)len, text);
 }
 
+void dispatch_reject(struct client *c, const struct command *cmd, const char *text)
+{
+    bool general = strncmp(text, "ERR ", 4) == 0;
+    if (cmd->local == COMMAND_LOCAL_EXEC) {
+        transaction_refuse_exec(c, general ? text + 4 : text);
+        return;
+    }
+    client_reply_error(c, text);
+    if (c->flags & CLIENT_MULTI)
+        transaction_spoil(c);
+}
+
 /* The checks that Redis makes before it runs a command. False: answered with an error. */
 static bool dispatch_check_slow(struct client *c, const struct command *cmd, bool unknown_sub,
                                 const char *data, const struct resp_args *args)
@@ -233,16 +245,12 @@ static bool dispatch_check_slow(struct client *c, const struct command *cmd, boo
         return false;
     }
     if (!command_arity_ok(cmd, args->argc)) {
-        if (cmd->local == COMMAND_LOCAL_EXEC) {
-            transaction_reply_exec_arity(c);
-            return false;
-        }
         text[command_error_arity(text, sizeof text - 1, cmd)] = '\0';
-        client_reply_error(c, text);
+        dispatch_reject(c, cmd, text);
         return false;
     }
     if (!(c->flags & CLIENT_AUTHENTICATED) && !(cmd->flags & COMMAND_NOAUTH)) {
-        client_reply_error(c, "NOAUTH Authentication required.");
+        dispatch_reject(c, cmd, "NOAUTH Authentication required.");
         return false;
     }
     return true;

@@ -18,6 +18,9 @@ bool dispatch_request(struct client *c, struct chunk *chunk, char *data, size_t 
 void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chunk, char *data,
                   size_t len, const struct resp_args *args);
 
+/* A check that Redis makes before it runs a command failed: answered with the error, which a
+ * transaction remembers. text: "ERR …". */
+void dispatch_reject(struct client *c, const struct command *cmd, const char *text);
 /* Is the command one that slotway does not pass on? Then it has been answered with an error. */
 bool dispatch_refuses(struct client *c, const struct command *cmd);
 void dispatch_reply_crossslot(struct client *c, const struct command *cmd, const char *data,

@@ -6,6 +6,7 @@
 #include "flow/fanout.h"
 #include "flow/gather.h"
 #include "flow/local_call.h"
+#include "flow/local_info.h"
 #include "flow/process.h"
 #include "resp/reply.h"
 #include <stdio.h>
@@ -352,10 +353,18 @@ bool combine_config(struct worker *w, struct fanout *f, struct bufq *out)
     return true;
 }
 
+static void config_reset_figures(const struct local_call *call)
+{
+    local_info_reset(call->c->worker->process);
+    local_to_masters(call);
+}
+
 void local_config(const struct local_call *call)
 {
     if (strcmp(call->cmd->name, "config|get") == 0)
         config_get(call);
+    else if (strcmp(call->cmd->name, "config|resetstat") == 0)
+        config_reset_figures(call);
     else if (local_argc(call) % 2)
         client_reply_error(call->c, "ERR syntax error");
     else

@@ -1,9 +1,9 @@
 /* local_proxy: PROXY: slotway itself: its configuration, its figures, its view of the cluster. */
 #include "base/memory.h"
-#include "flow/combine_info.h"
 #include "flow/gather.h"
 #include "flow/local_call.h"
 #include "flow/local_config.h"
+#include "flow/local_info.h"
 #include "flow/process.h"
 #include "version.h"
 #include <stdio.h>
@@ -162,7 +162,7 @@ static void proxy_refresh(const struct local_call *call)
 static void proxy_info(const struct local_call *call)
 {
     struct gather_part text = {0};
-    combine_info_slotway(call->c->worker, &text);
+    local_info_slotway(call->c->worker, &text);
     local_text_reply(call->c, text.data, text.len);
     free(text.data);
 }

@@ -4,10 +4,12 @@
 #include "base/glob.h"
 #include "base/memory.h"
 #include "cluster/slot.h"
+#include "flow/dispatch.h"
 #include "flow/fanout.h"
 #include "flow/local_call.h"
 #include "flow/pubsub_hub.h"
 #include "flow/session.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 /* --- SUBSCRIBE, UNSUBSCRIBE --- */
@@ -120,6 +122,7 @@ static void pubsub_ping(struct client *c, const struct command *cmd, const char 
 bool pubsub_on_command(struct client *c, const struct command *cmd, const char *data,
                        const struct resp_args *args)
 {
+    char text[256];
     if (c->flags & CLIENT_RESP3)
         return false;
     switch (cmd->kind == COMMAND_LOCAL ? cmd->local : COMMAND_LOCAL_NONE) {
@@ -132,33 +135,13 @@ bool pubsub_on_command(struct client *c, const struct command *cmd, const char *
     case COMMAND_LOCAL_RESET:
         return false;
     default:
-        client_reply_errorf(c,
-                            "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / "
-                            "PING / QUIT / RESET are allowed in this context",
-                            cmd->name);
+        snprintf(text, sizeof text,
+                 "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                 "RESET are allowed in this context",
+                 cmd->name);
+        dispatch_reject(c, cmd, text);
         return true;
     }
-}
-
-bool pubsub_send_invalidation(struct client *c, const char *payload, size_t len)
-{
-    static const char head[] = "*3\r\n$7\r\nmessage\r\n$20\r\n" PUBSUB_INVALIDATE "\r\n";
-    struct pubsub *hub = c->worker->pubsub;
-    struct pubsub_topic *t = topic_find(hub, PUBSUB_CHANNEL, PUBSUB_INVALIDATE,
-                                        sizeof PUBSUB_INVALIDATE - 1);
-    if (!t || !member_find(c, t))
-        return false;
-    struct bufq q = {0};
-    struct chunk_pool *chunks = &c->worker->chunks;
-    char *text = bufq_reserve(chunks, &q, sizeof head - 1 + len);
-    memcpy(text, head, sizeof head - 1);
-    memcpy(text + sizeof head - 1, payload, len);
-    if (c->flags & CLIENT_RESP3)
-        *text = '>';
-    bufq_commit(&q, sizeof head - 1 + len);
-    client_send_push(c, q.head->chunk, q.head->data, q.len);
-    bufq_clear(chunks, &q);
-    return true;
 }
 
 /* --- PUBLISH --- */

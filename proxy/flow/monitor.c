@@ -3,10 +3,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "flow/backend.h"
+#include "flow/dispatch.h"
 #include "flow/gather.h"
 #include "flow/lease.h"
 #include "flow/local_address.h"
 #include "flow/local_call.h"
+#include "flow/secret.h"
 #include "flow/session.h"
 #include <stdlib.h>
 #include <sys/time.h>
@@ -14,8 +16,7 @@
 /* So much of an argument is shown; Redis shows all of it, but lines are copied for each worker. */
 #define MONITOR_SHOWN (1024 * 1024)
 
-#define MONITOR_COMMAND  "*1\r\n$7\r\nMONITOR\r\n"
-#define MONITOR_REDACTED "(redacted)"
+#define MONITOR_COMMAND "*1\r\n$7\r\nMONITOR\r\n"
 
 /* One worker's. */
 struct monitor {
@@ -99,35 +100,6 @@ static void monitor_put_quoted(struct gather_part *out, const char *data, size_t
     gather_append(out, "\"", 1);
 }
 
-static bool monitor_word(const char *request, const struct resp_arg *arg, const char *word)
-{
-    size_t len = strlen(word);
-    return arg->len == len && strncasecmp(request + arg->off, word, len) == 0;
-}
-
-/* What follows a word is secret: the arguments from *from on, *count of them; none: 0. */
-static void monitor_find_secrets(const struct command *cmd, const char *request,
-                                 const struct resp_args *args, uint32_t *from, uint32_t *count)
-{
-    bool hello = strcmp(cmd->name, "hello") == 0;
-    *count = 0;
-    if (strcmp(cmd->name, "auth") == 0) {
-        *from = 1;
-        *count = args->argc - 1;
-        return;
-    }
-    if (!hello && strcmp(cmd->name, "migrate") != 0)
-        return;
-    for (uint32_t i = hello ? 2 : 6; i + 1 < args->argc; i++) {
-        bool both = monitor_word(request, &args->v[i], hello ? "auth" : "auth2");
-        if (!both && !monitor_word(request, &args->v[i], "auth"))
-            continue;
-        *from = i + 1;
-        *count = both ? 2 : 1;
-        return;
-    }
-}
-
 /* To Redis who watches is a replica, which may not touch keys. */
 static bool monitor_refuses(const struct command *cmd)
 {
@@ -149,7 +121,6 @@ void monitor_feed(struct client *c, const struct command *cmd, const char *reque
 {
     struct gather_part *out = &c->worker->monitor->lines;
     char address[LOCAL_ADDRESS_LEN];
-    uint32_t from = 0, count;
     struct timeval now;
     if (!monitor_shows(cmd) || ((c->flags & CLIENT_MONITOR) && monitor_refuses(cmd)))
         return;
@@ -159,10 +130,10 @@ void monitor_feed(struct client *c, const struct command *cmd, const char *reque
     else
         local_address_peer(c, address);
     gather_printf(out, "+%lld.%06ld [0 %s]", (long long)now.tv_sec, (long)now.tv_usec, address);
-    monitor_find_secrets(cmd, request, args, &from, &count);
+    const struct secret_rule *rule = secret_rule(request, args);
     for (uint32_t i = 0; i < args->argc; i++) {
-        if (i >= from && i - from < count)
-            monitor_put_quoted(out, MONITOR_REDACTED, strlen(MONITOR_REDACTED));
+        if (secret_hides(rule, request, args, i))
+            monitor_put_quoted(out, SECRET_SHOWN, strlen(SECRET_SHOWN));
         else
             monitor_put_quoted(out, request + args->v[i].off, args->v[i].len);
     }
@@ -365,10 +336,6 @@ void local_monitor(const struct local_call *call)
     struct client *c = call->c;
     struct worker *w = c->worker;
     struct monitor *m = w->monitor;
-    if (c->flags & CLIENT_MULTI) {
-        client_reply_error(c, "ERR MONITOR isn't allowed for DENY BLOCKING client");
-        return;
-    }
     if (c->flags & CLIENT_MONITOR)
         return; /* Redis says nothing either */
     session_of(c);
@@ -398,8 +365,9 @@ void monitor_end(struct client *c)
 
 bool monitor_on_command(struct client *c, const struct command *cmd)
 {
-    if (!monitor_refuses(cmd))
+    /* EXEC is as good as what was queued, which was looked at */
+    if (!monitor_refuses(cmd) || cmd->local == COMMAND_LOCAL_EXEC)
         return false;
-    client_reply_error(c, "ERR Replica can't interact with the keyspace");
+    dispatch_reject(c, cmd, "ERR Replica can't interact with the keyspace");
     return true;
 }

@@ -62,14 +62,6 @@ bool pubsub_on_command(struct client *c, const struct command *cmd, const char *
 /* How many subscriptions the client has of a kind. */
 uint32_t pubsub_count(const struct client *c, enum pubsub_kind kind);
 
-/* The channel that RESP2 clients subscribe to for invalidations of CLIENT TRACKING … REDIRECT. It
- * is never subscribed at a node. */
-#define PUBSUB_INVALIDATE "__redis__:invalidate"
-
-/* Give a client that is subscribed to PUBSUB_INVALIDATE a message on it. payload: one RESP2 value
- * (an array of keys, or a null). False: it is not subscribed. */
-bool pubsub_send_invalidation(struct client *c, const char *payload, size_t len);
-
 /* --- called by dispatch --- */
 /* PUBLISH or SPUBLISH while there are subscribers: sends it such that they are counted in its
  * reply. slot: SPUBLISH's, else SLOT_NONE. False: there are none; it is to be sent as any other

@@ -28,11 +28,17 @@ struct census_entry {
 
 static pthread_mutex_t census_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct census_entry *census_tables[PUBSUB_KINDS];
-static _Atomic uint64_t census_size; /* entries of all kinds */
+static _Atomic uint64_t census_size;               /* entries of all kinds */
+static _Atomic uint64_t census_used[PUBSUB_KINDS]; /* of these, entries with clients */
 
 bool census_is_empty(void)
 {
     return atomic_load_explicit(&census_size, memory_order_relaxed) == 0;
+}
+
+uint64_t census_names(enum pubsub_kind kind)
+{
+    return atomic_load_explicit(&census_used[kind], memory_order_relaxed);
 }
 
 static struct census_entry *census_find(enum pubsub_kind kind, const char *name, size_t len)
@@ -75,7 +81,11 @@ void census_release(struct census_entry *entry)
 void census_add_clients(struct census_entry *entry, int64_t n)
 {
     pthread_mutex_lock(&census_lock);
+    bool before = entry->clients > 0;
     entry->clients += n;
+    if (before != (entry->clients > 0))
+        atomic_fetch_add_explicit(&census_used[entry->kind], before ? (uint64_t)-1 : 1,
+                                  memory_order_relaxed);
     pthread_mutex_unlock(&census_lock);
 }
 

@@ -25,6 +25,9 @@ void census_add_clients(struct census_entry *entry, int64_t n);
 /* One of slotway's own connections is subscribed (n = 1), or no more (-1), at a node. */
 void census_add_link(struct census_entry *entry, uint16_t node, int64_t n);
 
+/* How many names of the kind have clients: channels, or patterns, of INFO. */
+uint64_t census_names(enum pubsub_kind kind);
+
 struct census_count {
     int64_t clients; /* slotway's, of all workers */
     int64_t links;   /* slotway's own subscriptions at the node that was asked about */

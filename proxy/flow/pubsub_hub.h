@@ -20,7 +20,6 @@ enum pubsub_scope {
     PUBSUB_AT_HOME,
     PUBSUB_AT_MASTERS, /* and at home */
     PUBSUB_AT_OWNER,   /* of its slot */
-    PUBSUB_NOWHERE,    /* PUBSUB_INVALIDATE */
     PUBSUB_SCOPES
 };
 

@@ -94,7 +94,6 @@ static bool place_belongs(struct pubsub_topic *t, const struct pubsub_link *l)
         return l->node == hub->home || place_is_master(hub, l->node);
     case PUBSUB_AT_OWNER:
         return l->node == place_owner(t);
-    case PUBSUB_NOWHERE:
     case PUBSUB_SCOPES:
         break;
     }
@@ -124,8 +123,6 @@ static void place_where_needed(struct pubsub_topic *t)
         place_at(t, place_owner(t), PUBSUB_SHARDED);
         return;
     }
-    if (t->scope == PUBSUB_NOWHERE)
-        return;
     place_find_home(hub);
     place_at(t, hub->home, PUBSUB_PLAIN);
     for (uint32_t i = 0; t->scope == PUBSUB_AT_MASTERS && i < w->nshards; i++)

@@ -17,9 +17,6 @@ static enum pubsub_scope topic_scope(enum pubsub_kind kind, const char *name, si
 {
     if (kind == PUBSUB_SHARD)
         return PUBSUB_AT_OWNER;
-    if (kind == PUBSUB_CHANNEL && len == sizeof PUBSUB_INVALIDATE - 1 &&
-        memcmp(name, PUBSUB_INVALIDATE, len) == 0)
-        return PUBSUB_NOWHERE;
     return place_is_keyspace(kind, name, len) ? PUBSUB_AT_MASTERS : PUBSUB_AT_HOME;
 }
 
@@ -110,8 +107,6 @@ bool topic_is_ready(const struct pubsub_topic *t, uint64_t turn)
 {
     const struct pubsub *hub = t->hub;
     const struct worker *w = hub->worker;
-    if (t->scope == PUBSUB_NOWHERE)
-        return true;
     if (t->scope == PUBSUB_AT_OWNER) {
         for (const struct pubsub_sub *sub = t->subs; sub; sub = sub->topic_next)
             if (sub->confirmed >= turn)

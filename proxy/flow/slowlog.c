@@ -4,9 +4,9 @@
 #include "base/memory.h"
 #include "flow/client.h"
 #include "flow/local_address.h"
+#include "flow/secret.h"
 #include "flow/session.h"
 #include "flow/worker.h"
-#include "resp/reply.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -83,25 +83,31 @@ static void slowlog_put_argument(struct slowlog_text *text, const char *data, si
     slowlog_put_bulk(text, data, len, suffix);
 }
 
-/* The arguments of a request, cut as Redis cuts them. */
+/* The arguments of a request, cut and redacted as Redis does it. */
 static void slowlog_put_arguments(struct slowlog_text *text, const char *request, size_t len)
 {
-    struct reply_reader reader = {request, request + len};
-    struct reply_value value;
-    uint64_t argc = reply_read(&reader, &value) && value.type == '*' ? (uint64_t)value.n : 0;
-    uint64_t shown = argc > SLOWLOG_MAX_ARGS ? SLOWLOG_MAX_ARGS - 1 : argc;
-    text->len += (size_t)sprintf(text->out + text->len, "*%llu\r\n",
-                                 (unsigned long long)(shown + (argc > shown)));
-    for (uint64_t i = 0; i < shown; i++) {
-        bool good = reply_read(&reader, &value) && value.data;
-        slowlog_put_argument(text, good ? value.data : "", good ? value.len : 0);
+    static const struct resp_limits limits = {UINT32_MAX, UINT64_MAX, INT32_MAX, UINT32_MAX};
+    struct resp_args args;
+    const char *error;
+    size_t used;
+    resp_args_init(&args);
+    bool good = resp_scan_request(&args, request, len, &limits, &used, &error) == RESP_COMPLETE;
+    uint32_t argc = good ? args.argc : 0;
+    uint32_t shown = argc > SLOWLOG_MAX_ARGS ? SLOWLOG_MAX_ARGS - 1 : argc;
+    const struct secret_rule *rule = argc ? secret_rule(request, &args) : NULL;
+    text->len += (size_t)sprintf(text->out + text->len, "*%u\r\n", shown + (argc > shown));
+    for (uint32_t i = 0; i < shown; i++) {
+        if (secret_hides(rule, request, &args, i))
+            slowlog_put_bulk(text, SECRET_SHOWN, strlen(SECRET_SHOWN), "");
+        else
+            slowlog_put_argument(text, request + args.v[i].off, args.v[i].len);
     }
     if (argc > shown) {
         char more[48];
-        snprintf(more, sizeof more, "... (%llu more arguments)",
-                 (unsigned long long)(argc - shown));
+        snprintf(more, sizeof more, "... (%u more arguments)", argc - shown);
         slowlog_put_bulk(text, "", 0, more);
     }
+    resp_args_free(&args);
 }
 
 void slowlog_record(struct slowlog *log, uint32_t max_len, const char *request, size_t len,

@@ -368,9 +368,8 @@ void local_exec(const struct local_call *call)
     }
 }
 
-void transaction_reply_exec_arity(struct client *c)
+void transaction_refuse_exec(struct client *c, const char *text)
 {
     transaction_reset(c);
-    client_reply_error(c, "EXECABORT Transaction discarded because of: wrong number of arguments "
-                          "for 'exec' command");
+    client_reply_errorf(c, "EXECABORT Transaction discarded because of: %s", text);
 }

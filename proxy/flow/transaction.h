@@ -67,8 +67,9 @@ bool transaction_on_command(struct client *c, const struct command *cmd, struct 
                             char *data, size_t len, const struct resp_args *args);
 /* A command of a client in MULTI was refused: EXEC will answer EXECABORT. */
 void transaction_spoil(struct client *c);
-/* The wrong arity of EXEC ends the transaction, with a text of its own. */
-void transaction_reply_exec_arity(struct client *c);
+/* An EXEC that fails one of Redis' checks ends the transaction, with an error of its own around
+ * what the check says (text: without "ERR "). */
+void transaction_refuse_exec(struct client *c, const char *text);
 /* Must EXEC wait for what the client has under way, and hold up what follows? */
 bool transaction_is_alone(const struct client *c);
 /* Does CLIENT PAUSE WRITE hold back an EXEC of this client? */

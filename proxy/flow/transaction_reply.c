@@ -137,6 +137,21 @@ static bool exec_is_held(const struct request *r, const struct exec_own *own)
     return false;
 }
 
+/* What Redis says to commands that it queues but does not run in a transaction; NULL: it does. */
+static const char *exec_denied(const struct command *cmd)
+{
+    static const struct {
+        const char *command, *text;
+    } denied[] = {
+        {"monitor", "ERR MONITOR isn't allowed for DENY BLOCKING client"},
+        {"ssubscribe", "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"},
+    };
+    for (size_t i = 0; i < sizeof denied / sizeof denied[0]; i++)
+        if (strcmp(cmd->name, denied[i].command) == 0)
+            return denied[i].text;
+    return NULL;
+}
+
 /* Run an own command; its reply comes to the end of the client's FIFO. given: what the
  * transaction's node answered, for one that it has executed already; NULL: not one of these. */
 static void exec_run(struct client *c, const struct request *r, const struct exec_own *own,
@@ -147,8 +162,9 @@ static void exec_run(struct client *c, const struct request *r, const struct exe
     const char *error;
     size_t used;
     resp_args_init(&args);
-    if (strcmp(own->cmd->name, "monitor") == 0) {
-        client_reply_error(c, "ERR MONITOR isn't allowed for DENY BLOCKING client");
+    const char *denied = exec_denied(own->cmd);
+    if (denied) {
+        client_reply_error(c, denied);
     } else if (exec_is_held(r, own)) {
         client_reply_errorf(c, "ERR '%s' is possible only once in a transaction", own->cmd->name);
     } else if (given && own->cmd->local == COMMAND_LOCAL_PUBLISH && census_is_empty()) {

@@ -130,7 +130,7 @@ static void worker_on_drive_timer(struct ev_loop *loop, ev_timer *watcher, int e
 static void worker_check_idle(struct worker *w, struct client *c)
 {
     uint32_t timeout = w->config->timeout;
-    if (!timeout || c->head || (c->flags & CLIENT_SUBSCRIBED) ||
+    if (!timeout || c->head || (c->flags & (CLIENT_SUBSCRIBED | CLIENT_MONITOR)) ||
         w->seconds - c->active <= (int64_t)timeout)
         return;
     counters_add(&w->counters, COUNTER_clients_closed_idle, 1);

@@ -143,8 +143,10 @@ struct process {
     _Atomic uint32_t monitors;    /* clients that watch by MONITOR */
     _Atomic uint32_t trackers;    /* clients in CLIENT TRACKING */
     _Atomic uint64_t rejected;    /* clients refused because of maxclients or protected mode */
-    uint32_t max_sockets;         /* clients and leases that the limit on open files allows */
-    _Atomic uint32_t leases;      /* connections to nodes that are not shared: lease.h */
+    _Atomic uint64_t accepted_before,
+        rejected_before;     /* of what INFO counts, at CONFIG RESETSTAT */
+    uint32_t max_sockets;    /* clients and leases that the limit on open files allows */
+    _Atomic uint32_t leases; /* connections to nodes that are not shared: lease.h */
     _Atomic uint32_t leases_to[TOPOLOGY_MAX_NODES]; /* of these, by stable node index */
     mailbox_fn on_worker_drained; /* posted to the mailbox by a worker without clients, once */
     mailbox_fn on_worker_end;     /* posted to the mailbox by a worker whose loop has ended */

@@ -62,7 +62,7 @@ static const struct policy policies[] = {
     IS("config", ADMIN),
     SPECIAL("config|get", CONFIG),
     IS("config|help", ANY),
-    MASTERS("config|resetstat", FIRST),
+    SPECIAL("config|resetstat", CONFIG),
     MASTERS("config|rewrite", FIRST),
     SPECIAL("config|set", CONFIG),
     MASTERS("dbsize", SUM),

@@ -15,6 +15,8 @@ START_TEST(clients_need_the_password)
     expect(r, noauth, "GET a");
     expect(r, noauth, "PING");
     expect(r, noauth, "MGET a b c");
+    expect(r, "-EXECABORT Transaction discarded because of: NOAUTH Authentication required.",
+           "EXEC");
     /* As in Redis, what is no command is said first. */
     expect(r, "-ERR unknown command 'NOSUCH', with args beginning with: ", "NOSUCH");
     expect(r, noauth, "CLUSTER SLOTS");

@@ -47,7 +47,8 @@ static void make_command(char *command, size_t cap)
         "PING hello",    "GET key",         "SET key 1",
         "PUBSUB NUMPAT", "SPUBLISH {t}1 m", "PUBSUB NUMSUB news x",
         "SUBSCRIBE",     "PUBSUB NOSUCH",   "PUBSUB CHANNELS news",
-        "PUBLISH news",  "PING a b",        "PUBSUB SHARDNUMSUB {t}1"};
+        "PUBLISH news",  "PING a b",        "PUBSUB SHARDNUMSUB {t}1",
+        "EXEC"};
     switch (chance(8)) {
     case 0:
         strcpy(command, "SUBSCRIBE");

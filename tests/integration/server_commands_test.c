@@ -75,6 +75,20 @@ START_TEST(info_looks_like_one_server)
     ck_assert(strstr(own, "# slotway") && !strstr(own, "# Server"));
     ck_assert_str_eq(raw(c, "INFO nosuchsection"), "");
     ck_assert_int_gt(number_in(raw(c, "INFO everything"), "used_memory:"), 1000);
+    ck_assert_int_gt(number_in(raw(c, "INFO stats"), "total_connections_received:"), 0);
+    expect(c, "OK", "CONFIG RESETSTAT");
+    ck_assert_int_eq(number_in(raw(c, "INFO stats"), "total_connections_received:"), 0);
+    ck_assert_int_eq(number_in(raw(c, "INFO stats"), "pubsub_channels:"), 0);
+    redisContext *s = client_open(proxy->port);
+    expect(s, "[\"subscribe\", \"info\", :1]", "SUBSCRIBE info");
+    expect(s, "[\"psubscribe\", \"a*\", :2]", "PSUBSCRIBE a*");
+    expect(s, "[\"ssubscribe\", \"info\", :1]", "SSUBSCRIBE info");
+    info = raw(c, "INFO stats");
+    ck_assert_int_eq(number_in(info, "total_connections_received:"), 1);
+    ck_assert_int_eq(number_in(info, "pubsub_channels:"), 1);
+    ck_assert_int_eq(number_in(info, "pubsub_patterns:"), 1);
+    ck_assert_int_eq(number_in(info, "pubsubshard_channels:"), 1);
+    redisFree(s);
 }
 END_TEST
 

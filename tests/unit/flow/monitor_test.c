@@ -1,4 +1,5 @@
 /* monitor_test: what MONITOR shows and to whom, and the connections on which scripts are heard. */
+#include "flow/client.h"
 #include "flow/monitor.h"
 #include "support/flow.h"
 #include "support/unit.h"
@@ -161,6 +162,36 @@ static void expect_no_links(void)
     flow_until(f, no_links, NULL, "nobody listens");
 }
 
+START_TEST(who_watches_may_not_touch_keys_in_transactions_either)
+{
+    watch();
+    flow_send(f, m, "MULTI", "GET k", "EXEC", "MULTI", "PING", "DISCARD");
+    flow_settle(f);
+    char text[4000] = "";
+    ssize_t n = recv(m, text, sizeof text - 1, 0);
+    ck_assert_int_gt(n, 0);
+    ck_assert_msg(strstr(text, "-ERR Replica can't interact with the keyspace\r\n"), "%s", text);
+    ck_assert_msg(strstr(text, "-EXECABORT Transaction discarded because of previous errors."),
+                  "%s", text);
+    ck_assert_msg(!strstr(text, "nested"), "%s", text);
+}
+END_TEST
+
+START_TEST(watching_is_not_idling)
+{
+    end();
+    f = flow_start("timeout 1\n");
+    c = flow_client(f);
+    m = flow_client(f);
+    watch();
+    for (struct client *each = f->w->clients; each; each = each->next)
+        each->active -= 10;
+    ev_invoke(f->w->loop, &f->w->slow_timer, EV_TIMER);
+    flow_expect_closed(f, c);
+    ck_assert_ptr_nonnull(f->w->clients);
+}
+END_TEST
+
 START_TEST(nobody_listens_when_nobody_watches)
 {
     watch();
@@ -188,6 +219,8 @@ static Suite *monitor_suite(void)
     tcase_add_test(t, a_master_that_refuses_is_not_waited_for);
     tcase_add_test(t, who_leaves_before_the_answer_leaves_nothing_behind);
     tcase_add_test(t, what_is_no_line_closes_the_connection);
+    tcase_add_test(t, who_watches_may_not_touch_keys_in_transactions_either);
+    tcase_add_test(t, watching_is_not_idling);
     tcase_add_test(t, nobody_listens_when_nobody_watches);
     suite_add_tcase(suite, t);
     return suite;

@@ -50,11 +50,6 @@ static void join_x(int client)
     flow_expect(f, client, SUBSCRIBED("1\r\nx", 1));
 }
 
-static bool node_has_link(void *arg)
-{
-    return flow_node_links(f, *(enum flow_node *)arg) > 0;
-}
-
 START_TEST(two_clients_share_one_subscription)
 {
     flow_send(f, a, "SUBSCRIBE x");
@@ -531,20 +526,6 @@ START_TEST(replies_switched_off_do_not_concern_subscriptions)
 }
 END_TEST
 
-START_TEST(the_channel_of_invalidations_is_slotways_own)
-{
-    static const char keys[] = "*1\r\n$1\r\nk\r\n";
-    struct client *c = f->w->clients->next; /* a */
-    ck_assert(!pubsub_send_invalidation(c, keys, sizeof keys - 1));
-    flow_send(f, a, "SUBSCRIBE " PUBSUB_INVALIDATE);
-    flow_expect(f, a, SUBSCRIBED("20\r\n" PUBSUB_INVALIDATE, 1));
-    ck_assert(pubsub_send_invalidation(c, keys, sizeof keys - 1));
-    flow_expect(f, a, "*3\r\n$7\r\nmessage\r\n$20\r\n" PUBSUB_INVALIDATE "\r\n*1\r\n$1\r\nk\r\n");
-    enum flow_node node = NODE_A;
-    ck_assert(!node_has_link(&node));
-}
-END_TEST
-
 START_TEST(slotway_logs_in_before_it_subscribes)
 {
     end();
@@ -587,7 +568,6 @@ static Suite *pubsub_suite(void)
     tcase_add_test(t, commands_of_one_turn_share_a_confirmation);
     tcase_add_test(t, publish_leaves_a_home_that_died);
     tcase_add_test(t, replies_switched_off_do_not_concern_subscriptions);
-    tcase_add_test(t, the_channel_of_invalidations_is_slotways_own);
     tcase_add_test(t, slotway_logs_in_before_it_subscribes);
     suite_add_tcase(suite, t);
     return suite;

@@ -90,6 +90,17 @@ START_TEST(many_arguments_are_cut_as_redis_does)
 }
 END_TEST
 
+START_TEST(passwords_are_not_kept)
+{
+    static const char request[] = "*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n";
+    struct reply_reader reader;
+    record(10, request, sizeof request - 1);
+    ck_assert_int_eq(open_entry(slow->oldest, &reader), 2);
+    expect_bulk(&reader, "AUTH");
+    expect_bulk(&reader, "(redacted)");
+}
+END_TEST
+
 START_TEST(oldest_entries_give_way)
 {
     for (int i = 0; i < 5; i++)
@@ -129,6 +140,7 @@ static Suite *slowlog_suite(void)
     tcase_add_test(tc, entry_is_an_element_of_slowlog_get);
     tcase_add_test(tc, long_argument_is_cut_as_redis_does);
     tcase_add_test(tc, many_arguments_are_cut_as_redis_does);
+    tcase_add_test(tc, passwords_are_not_kept);
     tcase_add_test(tc, oldest_entries_give_way);
     tcase_add_test(tc, no_entry_is_kept_when_none_may_be);
     tcase_add_test(tc, reset_forgets_all);
