@@ -73,9 +73,7 @@ START_TEST(sigterm_closes_those_who_wait)
             ck_assert_int_eq(redisBufferWrite(waiting[i], &done), REDIS_OK);
     }
     redisContext *other = client_open(p->port);
-    int64_t end = now_ms() + 5000;
-    while (!strstr(ask(other, "PROXY INFO"), "slotway_blocked:3") && now_ms() < end)
-        usleep(10000);
+    expect_soon(other, "*slotway_blocked:3*", "PROXY INFO");
     proxy_signal(p, SIGTERM);
     for (int i = 0; i < N; i++) {
         void *reply = NULL;
@@ -105,10 +103,7 @@ START_TEST(sighup_reloads)
     snprintf(text, sizeof text, "cluster-nodes 127.0.0.1:%d\nmaxclients 600\n", c->port);
     write_file(file, text);
     proxy_signal(p, SIGHUP);
-    int64_t end = now_ms() + 5000;
-    while (!strstr(ask(r, "PROXY CONFIG GET maxclients"), "600") && now_ms() < end)
-        poll_pause(5);
-    expect(r, "[\"maxclients\", \"600\"]", "PROXY CONFIG GET maxclients");
+    expect_soon(r, "[\"maxclients\", \"600\"]", "PROXY CONFIG GET maxclients");
 
     /* A bad file changes nothing at all, not even by its good lines, and the log says why. */
     snprintf(text, sizeof text, "cluster-nodes 127.0.0.1:%d\nmaxclients 700\nno-such-thing 1\n",

@@ -164,6 +164,25 @@ bool text_matches(const char *text, const char *pattern)
     return *pattern == 0;
 }
 
+struct soon {
+    redisContext *c;
+    const char *want, *command, *got;
+};
+
+static bool has_come(void *arg)
+{
+    struct soon *soon = arg;
+    soon->got = ask(soon->c, soon->command);
+    return text_matches(soon->got, soon->want);
+}
+
+void expect_soon(redisContext *c, const char *want, const char *command)
+{
+    struct soon soon = {.c = c, .want = want, .command = command};
+    ck_assert_msg(wait_until(has_come, &soon, 10000),
+                  "%s\n  replied to the end %.600s\n  expected %s", command, soon.got, want);
+}
+
 int raw_open(int port, int rcvbuf)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

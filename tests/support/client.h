@@ -38,6 +38,9 @@ char *render(const redisReply *reply);
                       #__VA_ARGS__, got_, want_);                                                  \
     } while (0)
 
+/* Send one command again and again until its reply matches; fails the test after some seconds. */
+void expect_soon(redisContext *c, const char *want, const char *command);
+
 /* ---- raw bytes ---- */
 
 /* Connected blocking socket (TCP_NODELAY); -1 and errno if impossible. rcvbuf 0: the default. */

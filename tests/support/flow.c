@@ -179,6 +179,23 @@ void flow_until(struct flow *f, bool (*condition)(void *arg), void *arg, const c
     }
 }
 
+struct flow_time {
+    const struct worker *w;
+    uint64_t until; /* µs */
+};
+
+static bool flow_is_later(void *arg)
+{
+    const struct flow_time *time = arg;
+    return time->w->now >= time->until;
+}
+
+void flow_pass(struct flow *f, unsigned ms)
+{
+    struct flow_time time = {f->w, f->w->now + 1000ull * ms};
+    flow_until(f, flow_is_later, &time, "time to pass");
+}
+
 /* --- topology --- */
 
 static void flow_fill_node(struct flow *f, struct topology *t, uint16_t at, unsigned i)
@@ -388,39 +405,51 @@ static bool flow_take(struct flow_link *link)
     return true;
 }
 
+const char *flow_node_takes(struct flow *f, enum flow_node node)
+{
+    struct flow_peer *peer = &f->nodes[node];
+    for (unsigned i = 0; i < FLOW_LINKS; i++) {
+        if (flow_take(&peer->links[i])) {
+            peer->last = &peer->links[i];
+            return peer->last->command;
+        }
+    }
+    return NULL;
+}
+
 struct flow_wait {
-    struct flow_peer *node;
-    struct flow_link *link;
+    struct flow *f;
+    enum flow_node node;
+    const char *command;
 };
 
 static bool flow_has_command(void *arg)
 {
     struct flow_wait *wait = arg;
-    for (unsigned i = 0; i < FLOW_LINKS; i++) {
-        if (flow_take(&wait->node->links[i])) {
-            wait->link = &wait->node->links[i];
-            return true;
-        }
-    }
-    return false;
+    wait->command = flow_node_takes(wait->f, wait->node);
+    return wait->command != NULL;
+}
+
+const char *flow_node_command(struct flow *f, enum flow_node node, const char *like)
+{
+    struct flow_wait wait = {.f = f, .node = node};
+    char what[200];
+    snprintf(what, sizeof what, "node %d to get \"%.150s\"", (int)node, like);
+    flow_until(f, flow_has_command, &wait, what);
+    return wait.command;
 }
 
 void flow_node_gets(struct flow *f, enum flow_node node, const char *command)
 {
-    struct flow_wait wait = {.node = &f->nodes[node]};
-    char what[200];
-    snprintf(what, sizeof what, "node %d to get \"%.150s\"", (int)node, command);
-    flow_until(f, flow_has_command, &wait, what);
-    ck_assert_str_eq(wait.link->command, command);
-    wait.node->last = wait.link;
+    ck_assert_str_eq(flow_node_command(f, node, command), command);
 }
 
 void flow_node_gets_nothing(struct flow *f, enum flow_node node)
 {
-    struct flow_wait wait = {.node = &f->nodes[node]};
     flow_settle(f);
-    if (flow_has_command(&wait))
-        ck_abort_msg("node %d got \"%s\"", (int)node, wait.link->command);
+    const char *command = flow_node_takes(f, node);
+    if (command)
+        ck_abort_msg("node %d got \"%s\"", (int)node, command);
 }
 
 void flow_answer_bytes(struct flow *f, enum flow_node node, const char *data, size_t len)

@@ -55,6 +55,8 @@ bool flow_step(struct flow *f);
 void flow_settle(struct flow *f);
 /* Turns until condition(arg). Fails the test after some seconds. */
 void flow_until(struct flow *f, bool (*condition)(void *arg), void *arg, const char *what);
+/* Turns while so many milliseconds of the worker's clock pass: for what must not happen by then. */
+void flow_pass(struct flow *f, unsigned ms);
 
 /* Give the worker a topology made of owner[] and the nodes' flags. */
 void flow_publish(struct flow *f);
@@ -83,6 +85,10 @@ void flow_expect_closed(struct flow *f, int client);
 /* The next command that node gets is this one, its words joined by spaces; arguments of more than
  * 100 bytes as <length>. flow_answer answers it on the connection on which it came. */
 void flow_node_gets(struct flow *f, enum flow_node node, const char *command);
+/* The next command that node gets, whatever it is; like is for the text of a failure. */
+const char *flow_node_command(struct flow *f, enum flow_node node, const char *like);
+/* The next command that has come to the node, or NULL if none has; this does not wait. */
+const char *flow_node_takes(struct flow *f, enum flow_node node);
 /* The node gets no further command now. */
 void flow_node_gets_nothing(struct flow *f, enum flow_node node);
 void flow_answer(struct flow *f, enum flow_node node, const char *reply);

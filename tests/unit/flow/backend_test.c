@@ -1,35 +1,11 @@
 /* backend_test: pairing of replies, handshake, and what closes a connection to a node. */
 #include "base/memory.h"
 #include "flow/backend.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define MAYBE                                                                                      \
-    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
-
-static struct flow *f;
-static int c;
-
-static void begin_with(const char *config)
-{
-    f = flow_start(config);
-    c = flow_client(f);
-}
-
-static void begin(void)
-{
-    begin_with(NULL);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
-}
 
 /* --- replies --- */
 
@@ -56,10 +32,7 @@ END_TEST
 
 START_TEST(attributes_pass_and_pushes_that_nobody_expects_close_the_connection)
 {
-    flow_send(f, c, "HELLO 3");
-    char hello[512];
-    flow_settle(f);
-    ck_assert_int_gt(recv(c, hello, sizeof hello, 0), 0);
+    flow_hello(c, 3);
     flow_send(f, c, "GET b", "GET {b}2");
     flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n");
     flow_node_serves(f, NODE_A, "GET b", "|1\r\n+ttl\r\n:5\r\n$1\r\n1\r\n");
@@ -217,8 +190,7 @@ END_TEST
 
 START_TEST(a_connection_logs_in_before_anything_else)
 {
-    end();
-    begin_with("auth-password secret\n");
+    flow_again("auth-password secret\n");
     flow_send(f, c, "GET b", "SET b 1");
     flow_node_gets(f, NODE_A, "AUTH secret");
     flow_node_gets_nothing(f, NODE_A);
@@ -226,8 +198,7 @@ START_TEST(a_connection_logs_in_before_anything_else)
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
     flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
     flow_expect(f, c, "+1\r\n+OK\r\n");
-    end();
-    begin_with("auth-user joe\nauth-password secret\nread-from replica\n");
+    flow_again("auth-user joe\nauth-password secret\nread-from replica\n");
     flow_send(f, c, "GET b");
     flow_node_serves(f, REPLICA_A, "AUTH joe secret", "+OK\r\n");
     flow_node_serves(f, REPLICA_A, "READONLY", "+OK\r\n");
@@ -238,8 +209,7 @@ END_TEST
 
 START_TEST(a_refused_login_is_tried_again_and_the_request_waits)
 {
-    end();
-    begin_with("auth-password secret\n");
+    flow_again("auth-password secret\n");
     flow_send(f, c, "INCR b");
     flow_node_serves(f, NODE_A, "AUTH secret", "-WRONGPASS no\r\n");
     flow_expect_nothing(f, c);
@@ -251,8 +221,7 @@ END_TEST
 
 START_TEST(a_connection_cut_in_the_handshake_has_sent_no_request)
 {
-    end();
-    begin_with("auth-password secret\n");
+    flow_again("auth-password secret\n");
     flow_send(f, c, "INCR b");
     flow_node_gets(f, NODE_A, "AUTH secret");
     flow_node_cuts(f, NODE_A);
@@ -266,8 +235,7 @@ END_TEST
 
 START_TEST(a_silent_node_is_disconnected_after_backend_timeout)
 {
-    end();
-    begin_with("backend-timeout 50\n");
+    flow_again("backend-timeout 50\n");
     flow_send(f, c, "INCR b", "GET b");
     flow_node_gets(f, NODE_A, "INCR b");
     flow_expect(f, c, MAYBE);
@@ -279,14 +247,11 @@ END_TEST
 
 START_TEST(an_idle_connection_is_not_silent)
 {
-    end();
-    begin_with("backend-timeout 50\n");
+    flow_again("backend-timeout 50\n");
     flow_send(f, c, "GET b");
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
     flow_expect(f, c, "+1\r\n");
-    uint64_t end_at = f->w->now + 300000;
-    while (f->w->now < end_at)
-        flow_settle(f), usleep(1000);
+    flow_pass(f, 300); /* six times what is allowed to one that owes replies */
     ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
     flow_send(f, c, "GET b");
     flow_node_gets(f, NODE_A, "GET b");
@@ -299,8 +264,7 @@ END_TEST
 
 START_TEST(several_connections_keep_each_clients_order)
 {
-    end();
-    begin_with("connections-per-node 64\n");
+    flow_again("connections-per-node 64\n");
     for (int i = 0; i < 5; i++) {
         int other = flow_client(f);
         flow_send(f, other, "SET b 1", "SET b 2");
@@ -320,7 +284,7 @@ static Suite *backend_suite(void)
 {
     Suite *suite = suite_create("backend");
     TCase *t = tcase_create("backend");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, replies_of_many_clients_pair_with_their_requests);
     tcase_add_test(t, attributes_pass_and_pushes_that_nobody_expects_close_the_connection);

@@ -2,8 +2,7 @@
  * lost connections with the time that is left, clients that leave, CLIENT UNBLOCK, WAIT. */
 #include "flow/client.h"
 #include "flow/request.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,70 +11,14 @@
     "-UNBLOCKED force unblock from blocking operation, instance state changed (master -> "         \
     "replica?)\r\n"
 
-static struct flow *f;
-static int c;
-
-static void begin_with(const char *config)
-{
-    f = flow_start(config);
-    c = flow_client(f);
-}
-
-static void begin(void)
-{
-    begin_with(NULL);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
-}
-
-static void again_with(const char *config)
-{
-    end();
-    begin_with(config);
-}
-
-/* A new connection of its own: its handshake. */
-static void lease_opens(enum flow_node node, const char *id)
-{
-    char reply[32];
-    snprintf(reply, sizeof reply, ":%s\r\n", id);
-    flow_node_serves(f, node, "CLIENT ID", reply);
-}
-
-struct search {
-    enum flow_node node;
-    const char *command;
-    char found[256];
-};
-
-static bool find_command(void *arg)
-{
-    struct search *s = arg;
-    for (int i = 0; i < FLOW_LINKS; i++) {
-        struct flow_link *link = &f->nodes[s->node].links[i];
-        const char *got = link->fd < 0 ? NULL : flow_link_takes(link);
-        if (!got)
-            continue;
-        snprintf(s->found, sizeof s->found, "%s", got);
-        f->nodes[s->node].last = link;
-        return true;
-    }
-    return false;
-}
-
 /* The node gets command with a timeout behind it, which is returned. */
 static double node_gets_with_time(enum flow_node node, const char *command)
 {
-    struct search s = {.node = node, .command = command};
-    flow_until(f, find_command, &s, command);
-    ck_assert_msg(strncmp(s.found, command, strlen(command)) == 0, "got \"%s\"", s.found);
+    const char *got = flow_node_command(f, node, command);
+    ck_assert_msg(strncmp(got, command, strlen(command)) == 0, "got \"%s\"", got);
     char *rest;
-    double value = strtod(s.found + strlen(command), &rest);
-    ck_assert_msg(rest > s.found + strlen(command), "no timeout in \"%s\"", s.found);
+    double value = strtod(got + strlen(command), &rest);
+    ck_assert_msg(rest > got + strlen(command), "no timeout in \"%s\"", got);
     return value;
 }
 
@@ -83,7 +26,7 @@ START_TEST(waits_on_a_connection_of_its_own_and_gives_it_back)
 {
     int other = flow_client(f);
     flow_send(f, c, "BLPOP b 0");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "BLPOP b 0");
     struct flow_link *lease = f->nodes[NODE_A].last;
     ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 1);
@@ -111,7 +54,7 @@ START_TEST(comes_behind_what_was_sent_before_and_before_what_follows)
     flow_node_gets_nothing(f, NODE_B);
     flow_answer(f, NODE_A, ":1\r\n");
     flow_expect(f, c, ":1\r\n");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "BLPOP b 0");
     flow_node_gets_nothing(f, NODE_B);
     flow_answer(f, NODE_A, "*-1\r\n");
@@ -124,7 +67,7 @@ START_TEST(streams_block_only_with_their_option)
 {
     flow_send(f, c, "XREAD STREAMS b 0", "XREAD BLOCK 100 STREAMS b 0");
     flow_node_serves(f, NODE_A, "XREAD STREAMS b 0", "*-1\r\n");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_serves(f, NODE_A, "XREAD BLOCK 100 STREAMS b 0", "*-1\r\n");
     flow_expect(f, c, "*-1\r\n*-1\r\n");
 }
@@ -133,12 +76,12 @@ END_TEST
 START_TEST(bad_arguments_get_the_nodes_error)
 {
     flow_send(f, c, "BLPOP b x", "BLMPOP 1 0 b LEFT");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_serves(f, NODE_A, "BLPOP b x", "-ERR timeout is not a float or out of range\r\n");
     flow_expect(f, c, "-ERR timeout is not a float or out of range\r\n");
     for (int node = 0; node < 3; node++) /* which one is the client's affair */
         if (flow_newest(f)->id % 3 == (uint64_t)node && node != NODE_A)
-            lease_opens((enum flow_node)node, "8");
+            flow_lease_opens((enum flow_node)node, "8");
     enum flow_node any = (enum flow_node)(flow_newest(f)->id % 3);
     flow_node_serves(f, any, "BLMPOP 1 0 b LEFT", "-ERR numkeys should be greater than 0\r\n");
     flow_expect(f, c, "-ERR numkeys should be greater than 0\r\n");
@@ -164,20 +107,20 @@ START_TEST(is_sent_again_with_the_time_that_is_left)
 {
     const struct resend *r = &resends[_i];
     flow_send(f, c, r->first);
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, r->first);
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
-    lease_opens(NODE_B, "8");
+    flow_lease_opens(NODE_B, "8");
     double left = node_gets_with_time(NODE_B, r->again);
     ck_assert_msg(left > r->least && left <= r->most, "%s with %f left", r->first, left);
     flow_answer(f, NODE_B, CHANGED);
     f->owner[3300] = NODE_C;
     flow_publish(f);
-    lease_opens(NODE_C, "9");
+    flow_lease_opens(NODE_C, "9");
     double rest = node_gets_with_time(NODE_C, r->again);
     ck_assert_msg(rest > r->least && rest <= left, "%f after %f", rest, left);
     flow_node_cuts(f, NODE_C);
-    lease_opens(NODE_C, "10");
+    flow_lease_opens(NODE_C, "10");
     ck_assert(node_gets_with_time(NODE_C, r->again) <= rest);
     flow_answer(f, NODE_C, "*-1\r\n");
     flow_expect(f, c, "*-1\r\n");
@@ -187,10 +130,10 @@ END_TEST
 START_TEST(a_connection_that_said_that_it_is_a_replica_now_is_not_used_again)
 {
     flow_send(f, c, "BLPOP b 0");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "BLPOP b 0");
     flow_answer(f, NODE_A, CHANGED);
-    lease_opens(NODE_A, "8");
+    flow_lease_opens(NODE_A, "8");
     flow_node_serves(f, NODE_A, "BLPOP b 0", "*-1\r\n");
     flow_expect(f, c, "*-1\r\n");
 }
@@ -209,7 +152,7 @@ END_TEST
 START_TEST(a_client_that_leaves_is_gone_at_the_node)
 {
     flow_send(f, c, "BLPOP b 0");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "BLPOP b 0");
     ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
     shutdown(c, SHUT_WR);
@@ -225,7 +168,7 @@ START_TEST(input_that_ends_before_the_command_could_be_issued_does_not_block)
     flow_send(f, c, "LPUSH b 1", "BLPOP b 0");
     shutdown(c, SHUT_WR);
     flow_node_serves(f, NODE_A, "LPUSH b 1", ":1\r\n");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "BLPOP b 0.001");
     flow_answer(f, NODE_A, "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
     flow_settle(f);
@@ -244,7 +187,7 @@ START_TEST(unblock_asks_the_node_and_its_reply_is_the_answer)
     flow_send(f, other, line);
     flow_expect(f, other, ":0\r\n");
     flow_send(f, c, "BLPOP b 0");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "BLPOP b 0");
     struct flow_link *lease = f->nodes[NODE_A].last;
     flow_send(f, other, line);
@@ -288,17 +231,17 @@ END_TEST
 
 START_TEST(connections_to_a_node_have_a_limit)
 {
-    again_with("max-connections-per-node 1\n");
+    flow_again("max-connections-per-node 1\n");
     int other = flow_client(f);
     flow_send(f, c, "BLPOP b 0");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "BLPOP b 0");
     flow_send(f, other, "BLPOP b 0");
     flow_expect(f, other,
                 "-ERR no connection to the node is left for this command, "
                 "max-connections-per-node is 1\r\n");
     flow_send(f, other, "BLPOP c 0");
-    lease_opens(NODE_B, "7");
+    flow_lease_opens(NODE_B, "7");
     flow_node_serves(f, NODE_B, "BLPOP c 0", "*-1\r\n");
     flow_expect(f, other, "*-1\r\n");
     close(other);
@@ -317,10 +260,7 @@ END_TEST
 
 START_TEST(a_null_is_in_the_clients_protocol)
 {
-    flow_send(f, c, "HELLO 3");
-    flow_settle(f);
-    char greeting[1024];
-    ck_assert_int_gt(read(c, greeting, sizeof greeting), 0);
+    flow_hello(c, 3);
     flow_node_dies(f, NODE_A);
     flow_send(f, c, "BLPOP b 0.1");
     flow_expect(f, c, "_\r\n");
@@ -332,13 +272,13 @@ START_TEST(the_end_of_a_stream_stays_where_it_was_when_the_command_came)
 {
     const char *command = "XREAD BLOCK 20000 STREAMS b {b}x {b}y 5-1 $ $";
     flow_send(f, c, command);
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_serves(f, NODE_A, "XINFO STREAM {b}x",
                      "*4\r\n$6\r\nlength\r\n:1\r\n$17\r\nlast-generated-id\r\n$3\r\n7-2\r\n");
     flow_node_serves(f, NODE_A, "XINFO STREAM {b}y", "-ERR no such key\r\n");
     flow_node_gets(f, NODE_A, command);
     flow_node_cuts(f, NODE_A);
-    lease_opens(NODE_A, "8");
+    flow_lease_opens(NODE_A, "8");
     ck_assert(node_gets_with_time(NODE_A, "XREAD BLOCK") > 15000);
     ck_assert_ptr_nonnull(
         strstr(f->nodes[NODE_A].last->command, " STREAMS b {b}x {b}y 5-1 7-2 0-0"));
@@ -350,16 +290,16 @@ END_TEST
 START_TEST(the_end_of_a_stream_is_asked_of_who_has_it)
 {
     flow_send(f, c, "XREAD BLOCK 0 STREAMS b $");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "XINFO STREAM b");
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
     flow_node_gets(f, NODE_A, "XREAD BLOCK 0 STREAMS b $");
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
-    lease_opens(NODE_B, "7");
+    flow_lease_opens(NODE_B, "7");
     flow_node_serves(f, NODE_B, "XINFO STREAM b", "-NOPERM no\r\n");
     flow_node_gets(f, NODE_B, "XREAD BLOCK 0 STREAMS b $");
     flow_answer_redirect(f, NODE_B, "ASK", 3300, NODE_C);
-    lease_opens(NODE_C, "7");
+    flow_lease_opens(NODE_C, "7");
     flow_node_serves(f, NODE_C, "ASKING", "+OK\r\n");
     flow_node_serves(f, NODE_C, "XREAD BLOCK 0 STREAMS b $", "*-1\r\n");
     flow_expect(f, c, "*-1\r\n");
@@ -374,10 +314,10 @@ START_TEST(wait_asks_the_masters_that_were_written_to_and_the_least_counts)
     flow_node_serves(f, NODE_C, "GET a", "$-1\r\n");
     flow_expect(f, c, "+OK\r\n+OK\r\n$-1\r\n");
     flow_send(f, c, "WAIT 1 0");
-    lease_opens(NODE_A, "7");
+    flow_lease_opens(NODE_A, "7");
     flow_node_serves(f, NODE_A, "PING", "+PONG\r\n");
     flow_node_serves(f, NODE_A, "WAIT 1 0", ":2\r\n");
-    lease_opens(NODE_B, "7");
+    flow_lease_opens(NODE_B, "7");
     flow_node_serves(f, NODE_B, "PING", "+PONG\r\n");
     flow_expect_nothing(f, c);
     flow_node_serves(f, NODE_B, "WAIT 1 0", ":1\r\n");
@@ -390,14 +330,14 @@ START_TEST(wait_goes_to_all_masters_for_who_wrote_nothing)
 {
     flow_send(f, c, "WAIT 1 20000");
     for (int node = 0; node < 3; node++) {
-        lease_opens((enum flow_node)node, "7");
+        flow_lease_opens((enum flow_node)node, "7");
         flow_node_serves(f, (enum flow_node)node, "PING", "+PONG\r\n");
     }
     flow_node_serves(f, NODE_A, "WAIT 1 20000", ":1\r\n");
     flow_node_serves(f, NODE_B, "WAIT 1 20000", ":2\r\n");
     flow_node_gets(f, NODE_C, "WAIT 1 20000");
     flow_node_cuts(f, NODE_C);
-    lease_opens(NODE_C, "8");
+    flow_lease_opens(NODE_C, "8");
     flow_node_serves(f, NODE_C, "PING", "+PONG\r\n");
     ck_assert(node_gets_with_time(NODE_C, "WAIT 1") < 20000);
     flow_answer(f, NODE_C, ":3\r\n");
@@ -409,7 +349,7 @@ START_TEST(a_client_that_leaves_takes_its_wait_from_all_nodes)
 {
     flow_send(f, c, "WAIT 1 0");
     for (int node = 0; node < 3; node++) {
-        lease_opens((enum flow_node)node, "7");
+        flow_lease_opens((enum flow_node)node, "7");
         flow_node_serves(f, (enum flow_node)node, "PING", "+PONG\r\n");
         flow_node_gets(f, (enum flow_node)node, "WAIT 1 0");
     }
@@ -425,7 +365,7 @@ static Suite *blocking_suite(void)
 {
     Suite *suite = suite_create("blocking");
     TCase *t = tcase_create("blocking");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, waits_on_a_connection_of_its_own_and_gives_it_back);
     tcase_add_test(t, comes_behind_what_was_sent_before_and_before_what_follows);

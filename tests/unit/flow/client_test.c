@@ -1,42 +1,14 @@
 /* client_test: input in any pieces, replies in order, windows, and the ends of connections. */
 #include "base/memory.h"
 #include "flow/client.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct flow *f;
-static int c;
-
-static void begin(void)
-{
-    f = flow_start(NULL);
-    c = flow_client(f);
-}
-
-static void end(void)
-{
-    if (c >= 0)
-        close(c);
-    flow_stop(f);
-}
-
-/* Let the client's window learn that replies are small. */
-static void open_window(void)
-{
-    for (int i = 0; i < 12; i++) {
-        flow_send(f, c, "GET b", "SET b 1");
-        flow_node_serves(f, NODE_A, "GET b", "$1\r\nx\r\n");
-        flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
-        flow_expect(f, c, "$1\r\nx\r\n+OK\r\n");
-    }
-}
-
 START_TEST(replies_come_in_the_order_of_requests_when_nodes_answer_in_another)
 {
-    open_window();
+    flow_open_window();
     flow_send(f, c, "GET b", "GET c", "PING", "GET a");
     flow_node_gets(f, NODE_A, "GET b");
     flow_node_serves(f, NODE_C, "GET a", "$1\r\n3\r\n");
@@ -52,7 +24,7 @@ START_TEST(a_long_reply_that_is_not_yet_due_is_held)
     size_t len = 50000;
     char *value = flow_pattern(len), *reply = memory_alloc(len + 40);
     size_t n = (size_t)sprintf(reply, "$%zu\r\n%s\r\n", len, value);
-    open_window();
+    flow_open_window();
     flow_send(f, c, "GET b", "GET c", "GET g");
     flow_node_gets(f, NODE_A, "GET b");
     flow_node_gets(f, NODE_B, "GET c");
@@ -131,7 +103,7 @@ START_TEST(a_large_reply_makes_the_window_small_again)
     size_t len = 2000000;
     char *value = flow_pattern(len), head[32];
     char *got = memory_alloc(len + 100);
-    open_window();
+    flow_open_window();
     flow_send(f, c, "GET b");
     flow_node_gets(f, NODE_A, "GET b");
     sprintf(head, "$%zu\r\n", len);
@@ -270,7 +242,7 @@ START_TEST(a_long_request_is_read_on_after_a_barrier)
 {
     size_t len = 1200000;
     char *value = flow_pattern(len), *request = memory_alloc(len + 200);
-    open_window();
+    flow_open_window();
     size_t n = (size_t)sprintf(request,
                                "*2\r\n$3\r\nGET\r\n$1\r\nb\r\n"
                                "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$%zu\r\n%s\r\n",
@@ -368,7 +340,7 @@ static Suite *client_suite(void)
 {
     Suite *suite = suite_create("client");
     TCase *t = tcase_create("client");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, replies_come_in_the_order_of_requests_when_nodes_answer_in_another);
     tcase_add_test(t, a_long_reply_that_is_not_yet_due_is_held);

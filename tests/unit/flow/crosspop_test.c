@@ -1,36 +1,10 @@
 /* crosspop_test: blocking pops from keys in several slots: order of the keys, bells, who is woken,
  * what becomes of an element whose client has left. Keys by owner: b and f NODE_A, c NODE_B. */
 #include "flow/client.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static struct flow *f;
-static int c;
-
-static void begin_with(const char *config)
-{
-    f = flow_start(config);
-    c = flow_client(f);
-}
-
-static void begin(void)
-{
-    begin_with(NULL);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
-}
-
-static void lease_opens(enum flow_node node)
-{
-    flow_node_serves(f, node, "CLIENT ID", ":7\r\n");
-}
 
 /* The client has found both lists empty and waits at both bells, whose links are returned. */
 static void waits_at_bells(int client, struct flow_link *bells[2])
@@ -38,10 +12,10 @@ static void waits_at_bells(int client, struct flow_link *bells[2])
     flow_send(f, client, "BLPOP b c 0");
     flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
     flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
-    lease_opens(NODE_A);
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "BLMOVE b b LEFT LEFT 0");
     bells[0] = f->nodes[NODE_A].last;
-    lease_opens(NODE_B);
+    flow_lease_opens(NODE_B, "7");
     flow_node_gets(f, NODE_B, "BLMOVE c c LEFT LEFT 0");
     bells[1] = f->nodes[NODE_B].last;
 }
@@ -213,10 +187,10 @@ START_TEST(a_bell_moves_with_its_slot)
     waits_at_bells(c, bells);
     f->nodes[NODE_A].last = bells[0];
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_C);
-    lease_opens(NODE_C);
+    flow_lease_opens(NODE_C, "7");
     flow_node_gets(f, NODE_C, "BLMOVE b b LEFT LEFT 0");
     flow_node_cuts(f, NODE_C);
-    lease_opens(NODE_C);
+    flow_lease_opens(NODE_C, "7");
     flow_node_serves(f, NODE_C, "BLMOVE b b LEFT LEFT 0", "$1\r\nx\r\n");
     flow_node_serves(f, NODE_C, "LPOP b", "$1\r\nx\r\n");
     flow_expect(f, c, "*2\r\n$1\r\nb\r\n$1\r\nx\r\n");
@@ -225,10 +199,7 @@ END_TEST
 
 START_TEST(a_null_is_in_the_clients_protocol)
 {
-    char greeting[1024];
-    flow_send(f, c, "HELLO 3");
-    flow_settle(f);
-    ck_assert_int_gt(read(c, greeting, sizeof greeting), 0);
+    flow_hello(c, 3);
     flow_send(f, c, "BLPOP b c 0.05");
     flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n");
     flow_node_serves(f, NODE_A, "LPOP b", "_\r\n");
@@ -240,8 +211,7 @@ END_TEST
 
 START_TEST(cross_slot_no_refuses_it)
 {
-    end();
-    begin_with("cross-slot no\n");
+    flow_again("cross-slot no\n");
     flow_send(f, c, "BLPOP b c 0");
     flow_expect(f, c, "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
 }
@@ -251,7 +221,7 @@ static Suite *crosspop_suite(void)
 {
     Suite *suite = suite_create("crosspop");
     TCase *t = tcase_create("crosspop");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, an_element_that_is_there_is_popped_in_the_order_of_the_keys);
     tcase_add_test(t, an_element_that_comes_rings_and_is_popped);

@@ -1,28 +1,7 @@
 /* dispatch_test: what becomes of a request before any node sees it: checks, kinds, CLIENT PAUSE. */
 #include "flow/dispatch.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <unistd.h>
-
-static struct flow *f;
-static int c;
-
-static void begin_with(const char *config)
-{
-    f = flow_start(config);
-    c = flow_client(f);
-}
-
-static void begin(void)
-{
-    begin_with(NULL);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
-}
 
 START_TEST(unknown_commands_and_wrong_arity_get_the_errors_of_redis)
 {
@@ -66,8 +45,7 @@ END_TEST
 
 START_TEST(a_password_is_asked_for_first)
 {
-    end();
-    begin_with("requirepass secret\n");
+    flow_again("requirepass secret\n");
     flow_send(f, c, "GET b", "NOSUCH", "AUTH wrong", "AUTH secret", "GET b");
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
     flow_expect(f, c,
@@ -84,8 +62,7 @@ START_TEST(dangerous_commands_are_refused_unless_admin_is_allowed)
     flow_expect(f, c,
                 "-ERR 'shutdown' would reach one node of the cluster only; send it to the node "
                 "itself, or set allow-admin yes in slotway\r\n");
-    end();
-    begin_with("allow-admin yes\n");
+    flow_again("allow-admin yes\n");
     flow_send(f, c, "SHUTDOWN");
     flow_settle(f);
     ck_assert_uint_eq(
@@ -142,7 +119,7 @@ static Suite *dispatch_suite(void)
 {
     Suite *suite = suite_create("dispatch");
     TCase *t = tcase_create("dispatch");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, unknown_commands_and_wrong_arity_get_the_errors_of_redis);
     tcase_add_test(t, names_are_known_in_any_case_and_pass_as_they_came);

@@ -1,25 +1,9 @@
 /* fanout_test: one request that becomes several: split by slot, or sent to all masters. */
 #include "flow/fanout.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static struct flow *f;
-static int c;
-
-static void begin(void)
-{
-    f = flow_start(NULL);
-    c = flow_client(f);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
-}
 
 START_TEST(mget_is_split_by_slot_and_put_together_in_the_order_of_its_keys)
 {
@@ -164,9 +148,7 @@ START_TEST(commands_that_are_not_split_are_refused_across_slots)
                 "-CROSSSLOT Keys in request don't hash to the same slot\r\n"
                 "-CROSSSLOT Keys in request don't hash to the same slot\r\n"
                 "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
-    end();
-    f = flow_start("cross-slot no\n");
-    c = flow_client(f);
+    flow_again("cross-slot no\n");
     flow_send(f, c, "MGET b c");
     flow_expect(f, c, "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
 }
@@ -174,9 +156,7 @@ END_TEST
 
 START_TEST(max_keys_per_command_is_kept)
 {
-    end();
-    f = flow_start("max-keys-per-command 2\n");
-    c = flow_client(f);
+    flow_again("max-keys-per-command 2\n");
     flow_send(f, c, "MGET b c a");
     flow_expect(f, c, "-ERR too many keys in one command, max-keys-per-command is 2\r\n");
 }
@@ -292,7 +272,7 @@ static Suite *fanout_suite(void)
 {
     Suite *suite = suite_create("fanout");
     TCase *t = tcase_create("fanout");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, mget_is_split_by_slot_and_put_together_in_the_order_of_its_keys);
     tcase_add_test(t, keys_of_one_slot_are_not_split);

@@ -2,48 +2,16 @@
  * EXEC answer nil, and that the connection goes back clean. */
 #include "flow/client.h"
 #include "flow/keywatch.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define MAYBE                                                                                      \
-    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
-
-static struct flow *f;
-static int c;
-
-static void begin_with(const char *config)
-{
-    f = flow_start(config);
-    c = flow_client(f);
-}
-
-static void begin(void)
-{
-    begin_with(NULL);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
-}
-
-#define gets(node, ...) gets_all(node, (const char *const[]){__VA_ARGS__, NULL})
-static void gets_all(enum flow_node node, const char *const *commands)
-{
-    for (; *commands; commands++)
-        flow_node_gets(f, node, *commands);
-    flow_node_gets_nothing(f, node);
-}
 
 /* c watches `keys` of NODE_A on a new connection, which is returned. */
 static struct flow_link *watches(const char *command)
 {
     flow_send(f, c, command);
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":7\r\n");
+    flow_lease_opens(NODE_A, "7");
     flow_node_serves(f, NODE_A, command, "+OK\r\n");
     flow_expect(f, c, "+OK\r\n");
     return f->nodes[NODE_A].last;
@@ -73,14 +41,14 @@ START_TEST(exec_travels_on_the_connection_of_watch_and_frees_it)
     ck_assert_ptr_ne(f->nodes[NODE_A].last, lease);
     flow_expect(f, c, "$1\r\n1\r\n");
     flow_send(f, c, "MULTI", "SET b 2", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 2", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 2", "EXEC");
     ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     lease_is_free(lease);
     /* Nothing is watched any more. */
     flow_send(f, c, "MULTI", "SET b 2", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 2", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 2", "EXEC");
     ck_assert_ptr_ne(f->nodes[NODE_A].last, lease);
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*-1\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*-1\r\n");
@@ -91,19 +59,19 @@ END_TEST
 START_TEST(watch_and_exec_wait_for_what_is_under_way_and_hold_up_what_follows)
 {
     flow_send(f, c, "SET b 1", "WATCH b", "GET b");
-    gets(NODE_A, "SET b 1");
+    flow_node_gets_all(NODE_A, "SET b 1");
     flow_answer(f, NODE_A, "+OK\r\n");
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":7\r\n");
-    gets(NODE_A, "WATCH b");
+    flow_lease_opens(NODE_A, "7");
+    flow_node_gets_all(NODE_A, "WATCH b");
     struct flow_link *lease = f->nodes[NODE_A].last;
     flow_answer(f, NODE_A, "+OK\r\n");
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
     flow_expect(f, c, "+OK\r\n+OK\r\n+1\r\n");
     flow_send(f, c, "SET b 2", "MULTI", "GET b", "EXEC", "SET b 3");
-    gets(NODE_A, "SET b 2");
+    flow_node_gets_all(NODE_A, "SET b 2");
     ck_assert_ptr_ne(f->nodes[NODE_A].last, lease);
     flow_answer(f, NODE_A, "+OK\r\n");
-    gets(NODE_A, "MULTI", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "GET b", "EXEC");
     ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*-1\r\n");
     flow_node_serves(f, NODE_A, "SET b 3", "+OK\r\n");
@@ -115,7 +83,7 @@ START_TEST(an_empty_transaction_asks_the_node_whether_a_key_was_touched)
 {
     struct flow_link *lease = watches("WATCH b");
     flow_send(f, c, "MULTI", "EXEC");
-    gets(NODE_A, "MULTI", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "EXEC");
     ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
     flow_answer(f, NODE_A, "+OK\r\n*-1\r\n");
     flow_expect(f, c, "+OK\r\n*-1\r\n");
@@ -164,7 +132,7 @@ START_TEST(a_client_that_leaves_gives_its_connection_back)
     flow_node_serves(f, NODE_A, "WATCH b", "+OK\r\n");
     flow_expect(f, c, "+OK\r\n");
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     close(c);
     c = flow_client(f);
     flow_settle(f);
@@ -177,7 +145,7 @@ END_TEST
 START_TEST(a_client_that_leaves_in_the_middle_of_watch_leaves_nothing_behind)
 {
     flow_send(f, c, "WATCH b");
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":7\r\n");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "WATCH b");
     struct flow_link *lease = f->nodes[NODE_A].last;
     close(c);
@@ -212,7 +180,7 @@ START_TEST(further_keys_are_watched_on_the_same_connection)
     ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
     flow_expect(f, c, "+OK\r\n");
     flow_send(f, c, "MULTI", "PING", "EXEC");
-    gets(NODE_A, "MULTI", "PING", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "PING", "EXEC");
     ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
@@ -228,19 +196,16 @@ START_TEST(a_lost_connection_makes_exec_answer_nil)
     flow_expect(f, c, "+OK\r\n+OK\r\n+QUEUED\r\n*-1\r\n");
     flow_node_gets_nothing(f, NODE_A);
     flow_send(f, c, "MULTI", "SET b 1", "EXEC"); /* and is over with it */
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
 }
 END_TEST
 
 START_TEST(nil_has_its_own_form_in_resp3)
 {
-    char hello[1000] = "";
-    flow_send(f, c, "HELLO 3");
-    flow_settle(f);
-    ck_assert_int_gt(read(c, hello, sizeof hello), 0);
+    flow_hello(c, 3);
     flow_send(f, c, "WATCH b");
     flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n");
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":7\r\n");
+    flow_lease_opens(NODE_A, "7");
     flow_node_serves(f, NODE_A, "WATCH b", "+OK\r\n");
     flow_node_cuts(f, NODE_A);
     flow_settle(f);
@@ -251,13 +216,10 @@ END_TEST
 
 START_TEST(the_connection_follows_its_clients_protocol)
 {
-    char hello[1000] = "";
     struct flow_link *lease = watches("WATCH b");
-    flow_send(f, c, "HELLO 3");
-    flow_settle(f);
-    ck_assert_int_gt(read(c, hello, sizeof hello), 0);
+    flow_hello(c, 3);
     flow_send(f, c, "MULTI", "HGETALL b", "EXEC");
-    gets(NODE_A, "HELLO 3", "MULTI", "HGETALL b", "EXEC");
+    flow_node_gets_all(NODE_A, "HELLO 3", "MULTI", "HGETALL b", "EXEC");
     ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
     flow_answer(f, NODE_A, "%1\r\n+server\r\n+redis\r\n+OK\r\n+QUEUED\r\n*1\r\n%0\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*1\r\n%0\r\n");
@@ -272,12 +234,12 @@ START_TEST(a_connection_lost_during_exec_is_no_nil_if_it_may_have_been_executed)
 {
     watches("WATCH b");
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_node_cuts(f, NODE_A);
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n" MAYBE);
     watches("WATCH b");
     flow_send(f, c, "MULTI", "GET b", "EXEC");
-    gets(NODE_A, "MULTI", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "GET b", "EXEC");
     flow_node_cuts(f, NODE_A);
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*-1\r\n");
 }
@@ -300,7 +262,7 @@ START_TEST(a_slot_that_moves_makes_exec_answer_nil)
     flow_node_serves(f, NODE_A, "WATCH b", "+OK\r\n");
     flow_expect(f, c, "+OK\r\n");
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n");
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
     flow_answer(f, NODE_A, "-EXECABORT Transaction discarded because of previous errors.\r\n");
@@ -312,28 +274,28 @@ END_TEST
 START_TEST(watch_follows_moved_and_ask)
 {
     flow_send(f, c, "WATCH b");
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":7\r\n");
+    flow_lease_opens(NODE_A, "7");
     flow_node_gets(f, NODE_A, "WATCH b");
     flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_B);
-    flow_node_serves(f, NODE_B, "CLIENT ID", ":7\r\n");
-    gets(NODE_B, "ASKING", "WATCH b");
+    flow_lease_opens(NODE_B, "7");
+    flow_node_gets_all(NODE_B, "ASKING", "WATCH b");
     struct flow_link *lease = f->nodes[NODE_B].last;
     flow_answer(f, NODE_B, "+OK\r\n+OK\r\n");
     flow_expect(f, c, "+OK\r\n");
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_B, "ASKING", "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_B, "ASKING", "MULTI", "SET b 1", "EXEC");
     ck_assert_ptr_eq(f->nodes[NODE_B].last, lease);
     flow_answer(f, NODE_B, "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_send(f, c, "WATCH b");
     flow_node_gets(f, NODE_A, "WATCH b");
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
-    gets(NODE_B, "WATCH b");
+    flow_node_gets_all(NODE_B, "WATCH b");
     ck_assert_ptr_eq(f->nodes[NODE_B].last, lease);
     flow_answer(f, NODE_B, "+OK\r\n");
     flow_expect(f, c, "+OK\r\n");
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_B, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_B, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_B, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
 }
@@ -342,7 +304,7 @@ END_TEST
 START_TEST(an_error_of_watch_leaves_nothing_behind)
 {
     flow_send(f, c, "WATCH b");
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":7\r\n");
+    flow_lease_opens(NODE_A, "7");
     flow_node_serves(f, NODE_A, "WATCH b", "-NOPERM x\r\n");
     struct flow_link *lease = f->nodes[NODE_A].last;
     flow_expect(f, c, "-NOPERM x\r\n");
@@ -352,8 +314,7 @@ END_TEST
 
 START_TEST(connections_for_watching_are_limited)
 {
-    end();
-    begin_with("max-connections-per-node 1\n");
+    flow_again("max-connections-per-node 1\n");
     watches("WATCH b");
     int other = flow_client(f);
     flow_send(f, other, "WATCH b");
@@ -389,7 +350,7 @@ static Suite *keywatch_suite(void)
         connections_for_watching_are_limited,
     };
     TCase *tcase = tcase_create("keywatch");
-    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_checked_fixture(tcase, flow_begin, flow_end);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);

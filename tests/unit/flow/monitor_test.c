@@ -1,33 +1,29 @@
 /* monitor_test: what MONITOR shows and to whom, and the connections on which scripts are heard. */
 #include "flow/client.h"
 #include "flow/monitor.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct flow *f;
-static int c, m;
+static int m;
 
 static void begin(void)
 {
-    f = flow_start(NULL);
-    c = flow_client(f);
+    flow_begin();
     m = flow_client(f);
 }
 
 static void end(void)
 {
-    close(c);
     close(m);
-    flow_stop(f);
+    flow_end();
 }
 
 /* A node answers on the connection on which its scripts are heard. */
 static void listens(enum flow_node node)
 {
-    flow_node_serves(f, node, "CLIENT ID", ":5\r\n");
+    flow_lease_opens(node, "5");
     flow_node_serves(f, node, "MONITOR", "+OK\r\n");
 }
 
@@ -74,7 +70,7 @@ START_TEST(scripts_are_heard_on_each_master_and_nothing_else_of_theirs)
     flow_expect(f, m, "+1.000000 [0 lua] \"GET\" \"x\"\r\n");
     flow_node_cuts(f, NODE_C);
     flow_publish(f);
-    flow_node_serves(f, NODE_C, "CLIENT ID", ":6\r\n");
+    flow_lease_opens(NODE_C, "6");
     flow_node_gets(f, NODE_C, "MONITOR");
 }
 END_TEST

@@ -1,31 +1,14 @@
 /* order_test: a node refuses one request and serves those behind it. */
 #include "flow/order.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <unistd.h>
 
 #define TRYAGAIN "-TRYAGAIN Multiple keys request during rehashing of slot\r\n"
-#define MAYBE                                                                                      \
-    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
-
-static struct flow *f;
-static int c;
 
 static void begin(void)
 {
-    f = flow_start(NULL);
-    c = flow_client(f);
-    for (int i = 0; i < 12; i++) {
-        flow_send(f, c, "GET b");
-        flow_node_serves(f, NODE_A, "GET b", "+x\r\n");
-        flow_expect(f, c, "+x\r\n");
-    }
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
+    flow_begin();
+    flow_open_window();
 }
 
 START_TEST(a_read_that_was_served_behind_a_refused_write_is_asked_again)
@@ -72,9 +55,8 @@ START_TEST(a_refused_request_waits_for_the_replies_of_those_behind_it)
     flow_node_gets(f, NODE_A, "SET b 1");
     flow_node_gets(f, NODE_A, "GET b");
     flow_answer(f, NODE_A, "-LOADING x\r\n");
-    uint64_t until = f->w->now + 50000;
-    while (f->w->now < until)
-        flow_node_gets_nothing(f, NODE_A);
+    flow_pass(f, 50);
+    flow_node_gets_nothing(f, NODE_A);
     flow_answer(f, NODE_A, "-LOADING x\r\n");
     flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
@@ -165,9 +147,7 @@ END_TEST
 
 START_TEST(a_read_that_can_not_be_asked_again_fails_and_the_rest_goes_on)
 {
-    end();
-    f = flow_start("max-waiting-requests 0\n");
-    c = flow_client(f);
+    flow_again("max-waiting-requests 0\n");
     flow_send(f, c, "SET b 1", "GET b", "GET b", "PING");
     flow_node_gets(f, NODE_A, "SET b 1");
     flow_node_gets(f, NODE_A, "GET b");
@@ -203,7 +183,7 @@ static Suite *order_suite(void)
 {
     Suite *suite = suite_create("order");
     TCase *t = tcase_create("order");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_read_that_was_served_behind_a_refused_write_is_asked_again);
     tcase_add_test(t, a_refused_request_is_not_sent_after_a_later_write_was_executed);

@@ -1,23 +1,7 @@
 /* pool_test: connections to a node that vanishes, moves, refuses, or loses its slots. */
 #include "flow/pool.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <unistd.h>
-
-static struct flow *f;
-static int c;
-
-static void begin(void)
-{
-    f = flow_start(NULL);
-    c = flow_client(f);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
-}
 
 static void use(void)
 {
@@ -196,7 +180,7 @@ static Suite *pool_suite(void)
 {
     Suite *suite = suite_create("pool");
     TCase *t = tcase_create("pool");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, connections_are_opened_when_first_needed);
     tcase_add_test(t, a_vanished_node_answers_what_it_was_asked_and_is_dropped);

@@ -1,12 +1,10 @@
 /* pubsub_test: subscriptions of clients, and what slotway subscribes at nodes for them. */
 #include "flow/client.h"
 #include "flow/pubsub_hub.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <unistd.h>
 
-static struct flow *f;
 static int a, b;
 
 static void begin_with(const char *config)
@@ -99,10 +97,7 @@ END_TEST
 
 START_TEST(resp3_clients_get_pushes_and_may_go_on_with_commands)
 {
-    char hello[512];
-    flow_send(f, b, "HELLO 3");
-    flow_settle(f);
-    ck_assert_int_gt(read(b, hello, sizeof hello), 0);
+    flow_hello(b, 3);
     subscribe_x(a);
     flow_send(f, b, "SUBSCRIBE x", "GET b", "PING");
     flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
@@ -116,13 +111,11 @@ END_TEST
 START_TEST(both_protocols_get_messages_of_any_size)
 {
     enum { SIZE = 300000 };
-    char hello[512], *text = flow_pattern(SIZE), *message = malloc(SIZE + 100);
+    char *text = flow_pattern(SIZE), *message = malloc(SIZE + 100);
     size_t head = (size_t)sprintf(message, "*3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$%d\r\n", SIZE);
     memcpy(message + head, text, SIZE);
     memcpy(message + head + SIZE, "\r\n", 2);
-    flow_send(f, b, "HELLO 3");
-    flow_settle(f);
-    ck_assert_int_gt(read(b, hello, sizeof hello), 0);
+    flow_hello(b, 3);
     subscribe_x(a);
     flow_send(f, b, "SUBSCRIBE x");
     flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));

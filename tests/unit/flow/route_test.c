@@ -3,45 +3,21 @@
 #include "flow/client.h"
 #include "flow/request.h"
 #include "flow/route.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MAYBE                                                                                      \
-    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
-
-static struct flow *f;
-static int c;
-
-static void begin_with(const char *config)
-{
-    f = flow_start(config);
-    c = flow_client(f);
-    /* Replies are small: the window lets many requests go side by side. */
-    for (int i = 0; i < 12; i++) {
-        flow_send(f, c, "GET b");
-        flow_node_serves(f, NODE_A, "GET b", "+x\r\n");
-        flow_expect(f, c, "+x\r\n");
-    }
-}
-
 static void begin(void)
 {
-    begin_with(NULL);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
+    flow_begin();
+    flow_open_window();
 }
 
 static void again_with(const char *config)
 {
-    end();
-    begin_with(config);
+    flow_again(config);
+    flow_open_window();
 }
 
 /* --- redirects --- */
@@ -154,6 +130,31 @@ START_TEST(redirected_requests_keep_their_order_and_later_ones_wait)
 }
 END_TEST
 
+struct next {
+    enum flow_node node;
+    char answer[100];
+};
+
+static bool has_answer_or_command(void *arg)
+{
+    struct next *next = arg;
+    if (recv(c, next->answer, sizeof next->answer - 1, 0) > 0)
+        return true;
+    const char *command = flow_node_takes(f, next->node);
+    if (command)
+        ck_assert_str_eq(command, "GET b");
+    return command != NULL;
+}
+
+/* The client's reply, or "" when GET b has come to the node once more. */
+static const char *answered_or_sent_again(enum flow_node node)
+{
+    static struct next next;
+    next = (struct next){.node = node};
+    flow_until(f, has_answer_or_command, &next, "an answer or another attempt");
+    return next.answer;
+}
+
 START_TEST(a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed)
 {
     again_with("redirect-timeout 50\n");
@@ -161,14 +162,11 @@ START_TEST(a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed)
     flow_node_gets(f, NODE_A, "GET b");
     for (int i = 0; i < 100; i++) {
         flow_answer_redirect(f, NODE_A, "MOVED", 3301, NODE_B);
-        char got[100] = "";
-        for (int turn = 0; turn < 30 && read(c, got, sizeof got) <= 0; turn++)
-            usleep(1000), flow_settle(f);
+        const char *got = answered_or_sent_again(NODE_A);
         if (*got) {
             ck_assert_str_eq(got, "-CLUSTERDOWN Nodes redirect this slot to each other\r\n");
             return;
         }
-        flow_node_gets(f, NODE_A, "GET b");
     }
     ck_abort_msg("still trying");
 }
@@ -178,16 +176,15 @@ START_TEST(nodes_that_redirect_to_each_other_cost_a_pause_and_then_an_error)
 {
     again_with("redirect-timeout 50\n");
     enum flow_node at = NODE_A;
-    char got[100] = "";
+    const char *got = "";
     int rounds = 0;
     flow_send(f, c, "GET b");
+    flow_node_gets(f, at, "GET b");
     for (; !*got; rounds++) {
         enum flow_node next = at == NODE_A ? NODE_B : NODE_A;
         ck_assert_int_lt(rounds, 20);
-        flow_node_gets(f, at, "GET b");
         flow_answer_redirect(f, at, "MOVED", 3300, next);
-        for (int turn = 0; rounds > 4 && turn < 15 && read(c, got, sizeof got) <= 0; turn++)
-            usleep(1000), flow_settle(f);
+        got = answered_or_sent_again(next);
         at = next;
     }
     ck_assert_str_eq(got, "-CLUSTERDOWN Nodes redirect this slot to each other\r\n");
@@ -675,9 +672,7 @@ END_TEST
 
 START_TEST(read_from_sends_every_clients_reads_to_replicas)
 {
-    end();
-    f = flow_start("read-from prefer-replica\n");
-    c = flow_client(f);
+    flow_again("read-from prefer-replica\n");
     flow_send(f, c, "GET b");
     flow_node_serves(f, REPLICA_A, "READONLY", "+OK\r\n");
     flow_node_serves(f, REPLICA_A, "GET b", "+1\r\n");
@@ -730,7 +725,7 @@ static Suite *route_suite(void)
 {
     Suite *suite = suite_create("route");
     TCase *t = tcase_create("route");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, begin, flow_end);
     tcase_set_timeout(t, 60);
     add(t);
     suite_add_tcase(suite, t);

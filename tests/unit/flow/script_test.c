@@ -1,7 +1,6 @@
 /* script_test: a node that does not know a script is given it unseen. */
 #include "flow/script.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <unistd.h>
 
 #define NOSCRIPT "-NOSCRIPT No matching script. Please use EVAL.\r\n"
@@ -9,19 +8,9 @@
 #define SHA  "53f1da8c8a352df2fd0b308664621bc76c9e57cd"
 #define BODY "return1"
 
-static struct flow *f;
-static int c;
-
-static void begin(void)
-{
-    f = flow_start(NULL);
-    c = flow_client(f);
-}
-
 static void end(void)
 {
-    close(c);
-    flow_stop(f);
+    flow_end();
     script_forget_all();
 }
 
@@ -149,7 +138,7 @@ static Suite *script_suite(void)
 {
     Suite *suite = suite_create("script");
     TCase *t = tcase_create("script");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_known_script_is_loaded_before_its_first_use_on_a_connection);
     tcase_add_test(t, a_script_that_a_node_forgot_is_loaded_again);

@@ -1,8 +1,7 @@
 /* tracking_test: the leases of a client that tracks, the order of replies and invalidations, and
  * when everything is declared invalid. */
 #include "flow/client.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,30 +10,10 @@
 #define FLUSH      ">2\r\n$10\r\ninvalidate\r\n_\r\n"
 #define INVALID(k) ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\n" k "\r\n"
 
-static struct flow *f;
-static int c;
-
-/* The client's bytes so far are of no interest. */
-static void forget_input(void)
-{
-    char bytes[4096];
-    flow_settle(f);
-    while (recv(c, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
-        ;
-}
-
 static void begin(void)
 {
-    f = flow_start(NULL);
-    c = flow_client(f);
-    flow_send(f, c, "HELLO 3");
-    forget_input();
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
+    flow_begin();
+    flow_hello(c, 3);
 }
 
 static void turn_on(const char *options)
@@ -49,7 +28,7 @@ static void turn_on(const char *options)
 static void node_leases(enum flow_node node, const char *told)
 {
     flow_node_serves(f, node, "HELLO 3", "%0\r\n");
-    flow_node_serves(f, node, "CLIENT ID", ":7\r\n");
+    flow_lease_opens(node, "7");
     flow_node_serves(f, node, told, "+OK\r\n");
 }
 
@@ -190,14 +169,13 @@ START_TEST(a_listener_stands_beside_each_lease_of_a_redirection)
     id[n - 2] = '\0';
     flow_send(f, other, "HELLO 2");
     snprintf(command, sizeof command, "CLIENT TRACKING ON REDIRECT %s", id + 1);
-    flow_send(f, c, "HELLO 2");
-    forget_input();
+    flow_hello(c, 2);
     flow_send(f, c, command);
     flow_expect(f, c, "+OK\r\n");
     flow_send(f, c, "GET b");
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":5\r\n");
+    flow_lease_opens(NODE_A, "5");
     flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n"); /* the listener */
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":6\r\n");
+    flow_lease_opens(NODE_A, "6");
     ck_assert_uint_eq(flow_node_links(f, NODE_A), 2);
     flow_node_serves(f, NODE_A, "CLIENT TRACKING ON REDIRECT 6", "+OK\r\n");
     flow_node_serves(f, NODE_A, "GET b", "$1\r\n0\r\n");
@@ -261,7 +239,7 @@ static Suite *tracking_suite(void)
 {
     Suite *suite = suite_create("tracking");
     TCase *t = tcase_create("tracking");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_lease_is_told_before_its_first_request);
     tcase_add_test(t, an_invalidation_stays_behind_the_reply_before_it);

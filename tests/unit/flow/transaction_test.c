@@ -2,46 +2,14 @@
  * in one piece, errors and refusals of it, and the places of replies that slotway gives itself. */
 #include "flow/client.h"
 #include "flow/transaction.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SHA "63143b6f8007b98c53ca2149822777b3566f9241" /* of "return" */
-#define MAYBE                                                                                      \
-    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
+#define SHA      "63143b6f8007b98c53ca2149822777b3566f9241" /* of "return" */
 #define PREVIOUS "-EXECABORT Transaction discarded because of previous errors.\r\n"
 #define CROSS    "-CROSSSLOT Keys in request don't hash to the same slot\r\n"
-
-static struct flow *f;
-static int c;
-
-static void begin_with(const char *config)
-{
-    f = flow_start(config);
-    c = flow_client(f);
-}
-
-static void begin(void)
-{
-    begin_with(NULL);
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
-}
-
-/* The node gets these, one after the other, and nothing else. */
-#define gets(node, ...) gets_all(node, (const char *const[]){__VA_ARGS__, NULL})
-static void gets_all(enum flow_node node, const char *const *commands)
-{
-    for (; *commands; commands++)
-        flow_node_gets(f, node, *commands);
-    flow_node_gets_nothing(f, node);
-}
 
 START_TEST(a_transaction_is_sent_in_one_piece_at_exec)
 {
@@ -49,7 +17,7 @@ START_TEST(a_transaction_is_sent_in_one_piece_at_exec)
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n");
     flow_node_gets_nothing(f, NODE_A);
     flow_send(f, c, "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "GET b", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n1\r\n");
     flow_expect(f, c, "*2\r\n+OK\r\n$1\r\n1\r\n");
     flow_send(f, c, "GET b");
@@ -65,7 +33,7 @@ START_TEST(transactions_travel_among_other_requests_on_the_shared_connection)
     flow_send(f, c, "SET b 0", "MULTI", "SET b 1", "EXEC", "SET {b}2 2");
     flow_node_gets(f, NODE_A, "SET b 0");
     flow_send(f, other, "GET f");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC", "SET {b}2 2", "GET f");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC", "SET {b}2 2", "GET f");
     flow_answer(f, NODE_A, "+1\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+2\r\n+3\r\n");
     flow_expect(f, c, "+1\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n+2\r\n");
     flow_expect(f, other, "+3\r\n");
@@ -105,7 +73,7 @@ START_TEST(nested_multi_and_watch_are_errors_that_spoil_nothing)
 {
     flow_send(f, c, "MULTI", "MULTI", "WATCH b", "PING", "EXEC");
     flow_node_gets(f, NODE_B, "MULTI");
-    gets(NODE_B, "PING", "EXEC");
+    flow_node_gets_all(NODE_B, "PING", "EXEC");
     flow_answer(f, NODE_B, "+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n");
     flow_expect(f, c,
                 "+OK\r\n-ERR MULTI calls can not be nested\r\n"
@@ -118,7 +86,7 @@ START_TEST(keys_of_another_slot_are_refused_at_once)
     flow_send(f, c, "MULTI", "SET b 1", "SET c 1", "EXEC", "MULTI", "MGET b c", "DISCARD");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n" CROSS PREVIOUS "+OK\r\n" CROSS "+OK\r\n");
     flow_send(f, c, "MULTI", "MGET {b}1 {b}2", "DEL {b}3 {b}4", "EXEC");
-    gets(NODE_A, "MULTI", "MGET {b}1 {b}2", "DEL {b}3 {b}4", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "MGET {b}1 {b}2", "DEL {b}3 {b}4", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n*2\r\n+1\r\n+2\r\n:0\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n*2\r\n+1\r\n+2\r\n:0\r\n");
 }
@@ -126,8 +94,7 @@ END_TEST
 
 START_TEST(what_is_queued_is_bounded)
 {
-    end();
-    begin_with("client-transaction-limit 64kb\n");
+    flow_again("client-transaction-limit 64kb\n");
     char *pattern = flow_pattern(40000);
     char request[41000];
     int len = snprintf(request, sizeof request,
@@ -153,9 +120,9 @@ START_TEST(large_transactions_are_whole_and_travel_alone)
     flow_send_raw(f, c, request, (size_t)len);
     flow_send_raw(f, c, request, (size_t)len);
     flow_send(f, c, "EXEC", "GET b");
-    gets(NODE_A, "GET b");
+    flow_node_gets_all(NODE_A, "GET b");
     flow_answer(f, NODE_A, "+1\r\n");
-    gets(NODE_A, "MULTI", "SET b <200000>", "SET b <200000>", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b <200000>", "SET b <200000>", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+OK\r\n");
     flow_node_serves(f, NODE_A, "GET b", "+2\r\n");
     flow_expect(f, c, "+1\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+OK\r\n+2\r\n");
@@ -167,13 +134,13 @@ END_TEST
 START_TEST(an_error_of_the_node_while_queueing_is_the_cause_of_execabort)
 {
     flow_send(f, c, "MULTI", "SET b 1", "GET b", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "GET b", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n-OOM command not allowed\r\n+QUEUED\r\n" PREVIOUS);
     flow_expect(f, c,
                 "+OK\r\n+QUEUED\r\n+QUEUED\r\n"
                 "-EXECABORT Transaction discarded because of: OOM command not allowed\r\n");
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_A,
                 "+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of: OOM no\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n-EXECABORT Transaction discarded because of: OOM no\r\n");
@@ -183,7 +150,7 @@ END_TEST
 START_TEST(errors_of_commands_inside_exec_are_in_their_places)
 {
     flow_send(f, c, "MULTI", "INCR b", "GET b", "EXEC");
-    gets(NODE_A, "MULTI", "INCR b", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "INCR b", "GET b", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n-ERR not an integer\r\n$1\r\nx\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n-ERR not an integer\r\n$1\r\nx\r\n");
 }
@@ -192,20 +159,20 @@ END_TEST
 START_TEST(a_moved_transaction_is_sent_again_as_a_whole)
 {
     flow_send(f, c, "MULTI", "SET b 1", "GET b", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "GET b", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n");
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
     flow_answer(f, NODE_A, PREVIOUS);
-    gets(NODE_B, "MULTI", "SET b 1", "GET b", "EXEC");
+    flow_node_gets_all(NODE_B, "MULTI", "SET b 1", "GET b", "EXEC");
     flow_answer(f, NODE_B, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n1\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n1\r\n");
     /* The slot was gone only when EXEC came. */
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_B, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_B, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_B, "+OK\r\n+QUEUED\r\n");
     flow_answer_redirect(f, NODE_B, "MOVED", 3300, NODE_A);
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
 }
@@ -214,11 +181,11 @@ END_TEST
 START_TEST(ask_is_followed_with_asking_before_multi)
 {
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n");
     flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_B);
     flow_answer(f, NODE_A, PREVIOUS);
-    gets(NODE_B, "ASKING", "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_B, "ASKING", "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_B, "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
 }
@@ -237,11 +204,11 @@ START_TEST(a_refused_exec_is_sent_again)
     };
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-        gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+        flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
         flow_answer(f, NODE_A, refusals[i]);
         flow_expect(f, c, "+OK\r\n+QUEUED\r\n");
         flow_node_gets(f, NODE_A, "MULTI");
-        gets(NODE_A, "SET b 1", "EXEC");
+        flow_node_gets_all(NODE_A, "SET b 1", "EXEC");
         flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
         flow_expect(f, c, "*1\r\n+OK\r\n");
     }
@@ -252,7 +219,7 @@ END_TEST
 START_TEST(a_refused_multi_behind_which_commands_were_executed_is_no_refusal)
 {
     flow_send(f, c, "MULTI", "SET b 1", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "-LOADING x\r\n+OK\r\n-ERR EXEC without MULTI\r\n");
     flow_expect(f, c,
                 "+OK\r\n+QUEUED\r\n-ERR the node refused MULTI: commands of the transaction may or "
@@ -264,15 +231,15 @@ END_TEST
 START_TEST(a_lost_connection_fails_what_writes_and_retries_what_reads)
 {
     flow_send(f, c, "MULTI", "GET b", "SET b 1", "EXEC");
-    gets(NODE_A, "MULTI", "GET b", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "GET b", "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n");
     flow_node_cuts(f, NODE_A);
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n" MAYBE);
     flow_node_gets_nothing(f, NODE_A);
     flow_send(f, c, "MULTI", "GET b", "PING", "EXEC");
-    gets(NODE_A, "MULTI", "GET b", "PING", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "GET b", "PING", "EXEC");
     flow_node_cuts(f, NODE_A);
-    gets(NODE_A, "MULTI", "GET b", "PING", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "GET b", "PING", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n$1\r\n1\r\n+PONG\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n$1\r\n1\r\n+PONG\r\n");
 }
@@ -282,7 +249,7 @@ START_TEST(a_client_that_leaves_leaves_no_harm)
 {
     int other = flow_client(f);
     flow_send(f, c, "MULTI", "SET b 1", "CLIENT ID", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     close(c);
     flow_settle(f);
     flow_send(f, other, "GET b");
@@ -303,7 +270,7 @@ START_TEST(own_commands_have_their_replies_in_the_right_places)
     flow_send(f, c, "MULTI", "CLIENT SETNAME x", "SET b 1", "CLIENT GETNAME", "GET b", "GET b",
               "CLIENT GETNAME", "EXEC", "PING");
     flow_node_gets(f, NODE_A, "MULTI");
-    gets(NODE_A, "SET b 1", "GET b", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "SET b 1", "GET b", "GET b", "EXEC");
     flow_answer(f, NODE_A,
                 "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n*1\r\n$1\r\n1\r\n$-1\r\n");
     flow_expect(f, c,
@@ -328,7 +295,7 @@ START_TEST(own_commands_may_be_answered_later)
 {
     char got[2000] = "";
     flow_send(f, c, "MULTI", "CLIENT LIST", "SET b 1", "EXEC", "GET b");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
     flow_settle(f);
@@ -341,7 +308,7 @@ END_TEST
 START_TEST(own_commands_are_not_run_when_nothing_was_executed)
 {
     flow_send(f, c, "MULTI", "CLIENT SETNAME x", "SET b 1", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n-OOM x\r\n" PREVIOUS);
     flow_send(f, c, "CLIENT GETNAME");
     flow_expect(f, c,
@@ -354,7 +321,7 @@ END_TEST
 START_TEST(commands_for_all_masters_are_completed_after_exec)
 {
     flow_send(f, c, "MULTI", "SET b 1", "DBSIZE", "GET b", "EXEC");
-    gets(NODE_A, "MULTI", "SET b 1", "DBSIZE", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "DBSIZE", "GET b", "EXEC");
     flow_node_gets_nothing(f, NODE_B);
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n:7\r\n+1\r\n");
     flow_node_serves(f, NODE_C, "DBSIZE", ":10\r\n");
@@ -369,7 +336,7 @@ START_TEST(client_reply_inside_a_transaction_is_as_in_redis)
 {
     flow_send(f, c, "MULTI", "PING", "CLIENT REPLY OFF", "PING", "CLIENT REPLY ON", "PING", "EXEC");
     flow_node_gets(f, NODE_B, "MULTI");
-    gets(NODE_B, "PING", "PING", "PING", "EXEC");
+    flow_node_gets_all(NODE_B, "PING", "PING", "PING", "EXEC");
     flow_answer(f, NODE_B, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+1\r\n+2\r\n+3\r\n");
     flow_expect(f, c,
                 "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*5\r\n+1\r\n+OK\r\n"
@@ -377,12 +344,12 @@ START_TEST(client_reply_inside_a_transaction_is_as_in_redis)
     flow_send(f, c, "CLIENT REPLY SKIP", "MULTI", "CLIENT REPLY SKIP", "SET b 1", "EXEC", "PING",
               "PING");
     flow_node_gets(f, NODE_A, "MULTI");
-    gets(NODE_A, "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_expect(f, c, "+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+PONG\r\n");
     flow_send(f, c, "MULTI", "CLIENT GETNAME", "SET b 1", "CLIENT REPLY SKIP", "EXEC", "PING");
     flow_node_gets(f, NODE_A, "MULTI");
-    gets(NODE_A, "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n$-1\r\n+OK\r\n");
 }
@@ -405,14 +372,14 @@ START_TEST(scripts_are_brought_along_before_multi)
     flow_expect(f, c, "$1\r\nx\r\n");
     flow_send(f, c, "MULTI", "EVALSHA " SHA " 1 b", "EVALSHA " SHA " 1 {b}2", "EXEC");
     flow_node_gets(f, NODE_A, "SCRIPT LOAD return");
-    gets(NODE_A, "MULTI", "EVALSHA " SHA " 1 b", "EVALSHA " SHA " 1 {b}2", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "EVALSHA " SHA " 1 b", "EVALSHA " SHA " 1 {b}2", "EXEC");
     flow_answer(f, NODE_A, "$1\r\nx\r\n+OK\r\n");
     flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_B);
     flow_answer_redirect(f, NODE_A, "ASK", 3300, NODE_B);
     flow_answer(f, NODE_A, PREVIOUS);
     flow_node_gets(f, NODE_B, "SCRIPT LOAD return");
     flow_node_gets(f, NODE_B, "ASKING");
-    gets(NODE_B, "MULTI", "EVALSHA " SHA " 1 b", "EVALSHA " SHA " 1 {b}2", "EXEC");
+    flow_node_gets_all(NODE_B, "MULTI", "EVALSHA " SHA " 1 b", "EVALSHA " SHA " 1 {b}2", "EXEC");
     flow_answer(f, NODE_B, "$1\r\nx\r\n+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:2\r\n");
     flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:2\r\n");
 }
@@ -430,12 +397,12 @@ START_TEST(client_pause_holds_back_exec_of_what_writes)
     flow_expect(f, third, "+OK\r\n");
     flow_send(f, c, "EXEC");
     flow_send(f, other, "EXEC");
-    gets(NODE_A, "MULTI", "GET b", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "GET b", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+1\r\n");
     flow_expect(f, other, "*1\r\n+1\r\n");
     flow_expect_nothing(f, c);
     flow_send(f, third, "CLIENT UNPAUSE");
-    gets(NODE_A, "MULTI", "SET b 1", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
     flow_expect(f, c, "*1\r\n+OK\r\n");
     close(other);
@@ -474,7 +441,7 @@ static Suite *transaction_suite(void)
         client_pause_holds_back_exec_of_what_writes,
     };
     TCase *tcase = tcase_create("transaction");
-    tcase_add_checked_fixture(tcase, begin, end);
+    tcase_add_checked_fixture(tcase, flow_begin, flow_end);
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
         tcase_add_test(tcase, tests[i]);
     suite_add_tcase(suite, tcase);

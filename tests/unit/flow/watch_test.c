@@ -1,22 +1,7 @@
 /* watch_test: what a worker notes for the statistics page, with the bytes of clients and nodes. */
 #include "flow/watch.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
-
-static struct flow *f;
-static int c;
-
-static void setup(void)
-{
-    f = flow_start(NULL);
-    c = flow_client(f);
-}
-
-static void teardown(void)
-{
-    flow_stop(f);
-}
 
 static const struct watch_command *at_node(enum flow_node node, const char *name)
 {
@@ -146,7 +131,7 @@ static Suite *watch_suite(void)
 {
     Suite *suite = suite_create("watch");
     TCase *t = tcase_create("watch");
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_add_test(t, each_reply_counts_at_its_node_and_command);
     tcase_add_test(t, redirects_and_refusals_count_at_the_node_that_said_them);
     tcase_add_test(t, samples_tell_the_hot_key);

@@ -1,0 +1,65 @@
+/* flow_unit: what most tests of tests/unit/flow begin with, a worker and one client of it, and what
+ * they do again and again. */
+#include "support/flow_unit.h"
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct flow *f;
+int c;
+
+void flow_begin_with(const char *config)
+{
+    f = flow_start(config);
+    c = flow_client(f);
+}
+
+void flow_begin(void)
+{
+    flow_begin_with(NULL);
+}
+
+void flow_end(void)
+{
+    if (c >= 0)
+        close(c);
+    flow_stop(f);
+}
+
+void flow_again(const char *config)
+{
+    flow_end();
+    flow_begin_with(config);
+}
+
+void flow_open_window(void)
+{
+    for (int i = 0; i < 12; i++) {
+        flow_send(f, c, "GET b", "SET b 1");
+        flow_node_serves(f, NODE_A, "GET b", "+x\r\n");
+        flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
+        flow_expect(f, c, "+x\r\n+OK\r\n");
+    }
+}
+
+void flow_hello(int client, int protocol)
+{
+    char greeting[1024];
+    flow_send(f, client, protocol == 3 ? "HELLO 3" : "HELLO 2");
+    flow_settle(f);
+    ck_assert_int_gt(recv(client, greeting, sizeof greeting, 0), 0);
+}
+
+void flow_lease_opens(enum flow_node node, const char *id)
+{
+    char reply[32];
+    snprintf(reply, sizeof reply, ":%s\r\n", id);
+    flow_node_serves(f, node, "CLIENT ID", reply);
+}
+
+void flow_gets_all(enum flow_node node, const char *const *commands)
+{
+    for (; *commands; commands++)
+        flow_node_gets(f, node, *commands);
+    flow_node_gets_nothing(f, node);
+}

@@ -1,0 +1,35 @@
+/* flow_unit: what most tests of tests/unit/flow begin with, a worker and one client of it, and what
+ * they do again and again. */
+#ifndef SLOTWAY_TESTS_FLOW_UNIT_H
+#define SLOTWAY_TESTS_FLOW_UNIT_H
+
+#include "support/flow.h"
+#include "support/unit.h"
+
+/* The answer to a write whose connection was lost. */
+#define MAYBE                                                                                      \
+    "-ERR connection to the node was lost: the command may or may not have been executed\r\n"
+
+extern struct flow *f;
+extern int c; /* the client's end; a test that closes it and opens no other sets it to -1 */
+
+/* A checked fixture. */
+void flow_begin(void);
+void flow_end(void);
+/* The same with lines of a configuration file; flow_again puts it in the place of what there is. */
+void flow_begin_with(const char *config);
+void flow_again(const char *config);
+
+/* Let the window of c learn that replies are small: from now on many requests go side by side. */
+void flow_open_window(void);
+/* The client speaks RESP2 or RESP3 from now on. */
+void flow_hello(int client, int protocol);
+
+/* A connection to the node is opened for one client alone: its handshake, in which it is told its
+ * id there. */
+void flow_lease_opens(enum flow_node node, const char *id);
+/* The node gets these commands, one after the other, and nothing else. */
+#define flow_node_gets_all(node, ...) flow_gets_all(node, (const char *const[]){__VA_ARGS__, NULL})
+void flow_gets_all(enum flow_node node, const char *const *commands);
+
+#endif
