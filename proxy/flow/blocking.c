@@ -25,8 +25,10 @@
  * the one before. The node's time began a little later, and it counts in milliseconds. */
 #define BLOCKING_POKE_FIRST 0.0015
 #define BLOCKING_POKE_MOST  0.1
-/* What a client gets whose input ended before its command could be issued: no time to wait, µs. */
+/* What a client gets whose input ended before its command could be issued: no time to wait, but
+ * some to reach the node. µs */
 #define BLOCKING_NO_TIME 1000
+#define BLOCKING_REACH   1000000
 
 /* Where a command has its timeout, in what unit, and what it answers when that is over. */
 enum blocking_at { BLOCKING_AT_FIRST, BLOCKING_AT_LAST, BLOCKING_AT_OPTION };
@@ -233,6 +235,16 @@ static void blocking_put_ids(struct worker *w, struct request *r, struct blockin
 
 static void blocking_on_time(struct ev_loop *loop, ev_timer *timer, int events);
 
+/* Nobody would be seen to go away: sent with the shortest timeout instead of its own. */
+static void blocking_hurry(struct worker *w, struct blocking *x)
+{
+    x->hurry = true;
+    x->deadline = w->now + BLOCKING_REACH;
+    ev_timer_stop(w->loop, &x->timer);
+    ev_timer_set(&x->timer, BLOCKING_REACH / 1e6, BLOCKING_POKE_FIRST);
+    ev_timer_start(w->loop, &x->timer);
+}
+
 void blocking_begin(struct client *c, struct request *r, const char *data,
                     const struct resp_args *args)
 {
@@ -262,7 +274,7 @@ void blocking_execute(struct client *c, const struct command *cmd, uint16_t slot
     client_push(c, r, 1);
     blocking_begin(c, r, data, args);
     if (c->flags & CLIENT_EOF) {
-        /* Nobody would be seen to go away: sent with the shortest timeout instead of its own. */
+        blocking_hurry(w, &c->session->blocking);
         bufq_append_exact(&w->chunks, &r->data, data, len);
         route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
         return;
@@ -314,7 +326,9 @@ void blocking_on_resend(struct worker *w, struct request *r, bool asking)
         return;
     x->sent = w->now;
     blocking_put_ids(w, r, x, asking);
-    if (x->deadline)
+    if (x->hurry)
+        blocking_put_time(w, r, BLOCKING_NO_TIME);
+    else if (x->deadline)
         blocking_put_time(w, r, x->deadline > w->now ? x->deadline - w->now : 0);
 }
 

@@ -38,6 +38,7 @@ struct blocking {
     ev_timer timer;             /* of the deadline, if there is one */
     struct stream_ids *streams; /* XREAD with "$", else NULL */
     uint8_t over;               /* enum blocking_over */
+    bool hurry;                 /* the node is told BLOCKING_NO_TIME instead of what is left */
 };
 
 /* Does the client wait in a blocking command? */

@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FLOW_PATIENCE_MS 5000
+#define FLOW_PATIENCE_MS 20000
 #define FLOW_QUIET_TURNS 6 /* so many turns without anything new: nothing will come by itself */
 #define FLOW_SHOWN       100
 

@@ -131,7 +131,7 @@ END_TEST
 
 START_TEST(the_time_is_kept_here)
 {
-    flow_send(f, c, "BLPOP b c 0.2", "PING");
+    flow_send(f, c, "BLPOP b c 0.3", "PING");
     flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
     flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
     flow_expect(f, c, "*-1\r\n+PONG\r\n");
@@ -141,7 +141,7 @@ END_TEST
 START_TEST(the_time_is_kept_while_a_node_is_waited_for)
 {
     flow_node_dies(f, NODE_A);
-    flow_send(f, c, "BLPOP b c 0.2", "PING");
+    flow_send(f, c, "BLPOP b c 0.3", "PING");
     flow_expect(f, c, "*-1\r\n+PONG\r\n");
     flow_node_gets_nothing(f, NODE_B);
     flow_node_returns(f, NODE_A);
@@ -200,7 +200,7 @@ END_TEST
 START_TEST(a_null_is_in_the_clients_protocol)
 {
     flow_hello(c, 3);
-    flow_send(f, c, "BLPOP b c 0.05");
+    flow_send(f, c, "BLPOP b c 0.3");
     flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n");
     flow_node_serves(f, NODE_A, "LPOP b", "_\r\n");
     flow_node_serves(f, NODE_B, "HELLO 3", "%0\r\n");
