@@ -408,6 +408,8 @@ static void backend_note_slow(struct backend *b, struct request *r)
         return;
     if (r->fanout && r->fanout->nplan == 0 && r->fanout->missing > 1)
         return; /* the same request to all masters is noted once, with the last reply */
+    if (transaction_forgets_slow(r))
+        return;
     w->slow_budget--;
     if (r->cmd->local == COMMAND_LOCAL_EXEC) { /* its bytes begin with MULTI */
         slowlog_add(w, c, BACKEND_EXEC, sizeof BACKEND_EXEC - 1, w->now - r->started);

@@ -277,12 +277,13 @@ void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chu
 }
 
 /* What slotway answers itself takes no time that could be told, so the slow log has it only if it
- * takes everything. Of SLOWLOG it has RESET only: what GET shows is not changed by looking. */
+ * takes everything. Of SLOWLOG it has RESET only: what GET shows is not changed by looking. EXEC is
+ * noted when the node has answered. */
 static void dispatch_note_slow(struct client *c, const struct command *cmd, const char *data,
                                size_t len)
 {
     struct worker *w = c->worker;
-    if (cmd->kind != COMMAND_LOCAL || w->slow_budget == 0 ||
+    if (cmd->kind != COMMAND_LOCAL || w->slow_budget == 0 || cmd->local == COMMAND_LOCAL_EXEC ||
         (cmd->local == COMMAND_LOCAL_SLOWLOG && strcmp(cmd->name, "slowlog|reset") != 0))
         return;
     w->slow_budget--;

@@ -3,6 +3,7 @@
 #include "flow/gather.h"
 #include "flow/local_call.h"
 #include "flow/slowlog.h"
+#include "flow/transaction.h"
 #include <stdlib.h>
 
 #define SLOWLOG_DEFAULT_COUNT 10
@@ -124,9 +125,11 @@ static void slowlog_reset_finish(struct worker *w, struct gather *g, struct bufq
 
 static void slowlog_reset_all(const struct local_call *call)
 {
-    /* What comes after this command stays, and so does its own entry. */
+    /* What comes after this command stays, and so does its own entry. In a transaction it is run
+     * later than the node ran what stands around it, so what was noted since EXEC stays. */
+    const struct exec *exec = call->c->worker->exec;
     uint64_t *before = memory_alloc(sizeof *before);
-    *before = slowlog_next();
+    *before = exec ? exec->slow_mark : slowlog_next();
     gather_start(call->c, call->cmd, before, slowlog_reset_collect, slowlog_reset_finish);
 }
 

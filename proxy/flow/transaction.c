@@ -10,6 +10,7 @@
 #include "flow/route.h"
 #include "flow/script.h"
 #include "flow/session.h"
+#include "flow/slowlog.h"
 #include <stdlib.h>
 
 #define TRANSACTION_MULTI "*1\r\n$5\r\nMULTI\r\n"
@@ -270,6 +271,18 @@ static void transaction_forward(struct client *c, struct request *r, struct bufq
     route_send_data(w, r, watch->lease);
 }
 
+/* What goes over from the transaction to the request of EXEC, if there is anything. */
+static struct exec *transaction_take_exec(struct transaction *t)
+{
+    struct exec *x = t->exec;
+    t->exec = NULL;
+    if (x) {
+        x->count = t->count;
+        x->slow_mark = slowlog_next();
+    }
+    return x;
+}
+
 static void transaction_send(struct client *c, const struct command *cmd)
 {
     struct worker *w = c->worker;
@@ -283,12 +296,9 @@ static void transaction_send(struct client *c, const struct command *cmd)
     bufq_splice(&batch, &t->batch);
     r->slot = t->slot;
     r->lead = 1 + t->nbatch;
-    r->exec = t->exec;
-    t->exec = NULL;
+    r->exec = transaction_take_exec(t);
     r->flags = (c->flags & CLIENT_RESP3 ? REQUEST_RESP3 : 0) | (own ? REQUEST_ASSEMBLED : 0) |
                (t->writes || own ? 0 : REQUEST_READONLY);
-    if (r->exec)
-        r->exec->count = t->count;
     client_push(c, r, t->nbatch ? t->nbatch : 1);
     counters_add(&w->counters, COUNTER_transactions, 1);
     transaction_forward(c, r, &batch);
@@ -301,10 +311,7 @@ static void transaction_send(struct client *c, const struct command *cmd)
 static void transaction_answer(struct client *c, const struct command *cmd)
 {
     struct transaction *t = c->session->transaction;
-    struct exec *x = t->exec;
-    t->exec = NULL;
-    if (x)
-        x->count = t->count;
+    struct exec *x = transaction_take_exec(t);
     transaction_end(c, false);
     if (!x || !x->nown) {
         if (x)

@@ -42,6 +42,7 @@ struct exec {
     struct bufq reply;      /* EXEC's reply until it is whole, if there are own commands */
     char *error;            /* the first error before EXEC's reply, as EXECABORT; NULL: none */
     size_t error_len;       /* 0: none in this attempt */
+    uint64_t slow_mark;     /* slowlog_next when EXEC came: what is noted from then on is younger */
     bool unopened;          /* MULTI itself was refused … */
     bool executed;          /* … and something behind it was not */
 };
@@ -98,6 +99,8 @@ void transaction_on_reply(struct worker *w, struct request *r, uint16_t node, st
                           char *data, size_t len);
 /* The same for a transaction of own commands only. */
 void transaction_run_own(struct worker *w, struct request *r);
+/* Is SLOWLOG RESET among its own commands? Then EXEC itself is forgotten too. */
+bool transaction_forgets_slow(const struct request *r);
 /* Append to q what the node behind b has to be given before r is sent to it (SCRIPT LOAD). Returns
  * how many commands. */
 uint32_t transaction_prepare(struct worker *w, struct request *r, struct backend *b,

@@ -171,11 +171,21 @@ static void exec_run(struct client *c, const struct request *r, const struct exe
         client_reply(c, given->data, given->len);
     } else if (resp_scan_request(&args, own->data, own->len, &w->limits, &used, &error) ==
                RESP_COMPLETE) {
+        w->exec = r->exec;
         w->given = given;
         dispatch_run(c, own->cmd, NULL, own->data, own->len, &args);
+        w->exec = NULL;
         w->given = NULL;
     }
     resp_args_free(&args);
+}
+
+bool transaction_forgets_slow(const struct request *r)
+{
+    for (uint32_t i = 0; r->exec && i < r->exec->nown; i++)
+        if (strcmp(r->exec->own[i].cmd->name, "slowlog|reset") == 0)
+            return true;
+    return false;
 }
 
 /* The node's array, between whose elements own commands are run. */

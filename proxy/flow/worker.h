@@ -28,6 +28,7 @@ struct watch;
 struct monitor;
 struct tracking_table;
 struct process;
+struct exec;
 struct fanout_given;
 struct pubsub;
 
@@ -112,7 +113,8 @@ struct worker {
     ev_idle more_to_do;   /* active: the next turn does not wait */
     bool stopping;
 
-    const struct fanout_given *given; /* of the command that is being run behind an EXEC, or NULL */
+    const struct exec *exec;          /* whose own command is being run, or NULL … */
+    const struct fanout_given *given; /* … and what the node has answered to that, or NULL */
     struct slowlog *slowlog;
     struct watch *watch; /* figures beside the counters */
     struct monitor *monitor;

@@ -1,6 +1,7 @@
 /* transaction_test: MULTI … EXEC on shared connections: checks while queueing, what nodes are sent
  * in one piece, errors and refusals of it, and the places of replies that slotway gives itself. */
 #include "flow/client.h"
+#include "flow/slowlog.h"
 #include "flow/transaction.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
@@ -410,6 +411,29 @@ START_TEST(client_pause_holds_back_exec_of_what_writes)
 }
 END_TEST
 
+/* The node serves a BLPOP behind EXEC, and its reply is read before EXEC's, which runs the RESET.
+ */
+START_TEST(slowlog_reset_keeps_what_came_since_exec)
+{
+    end();
+    begin_with("slowlog-log-slower-than 0\n");
+    int other = flow_client(f);
+    flow_send(f, other, "BLPOP b 0");
+    flow_node_serves(f, NODE_A, "CLIENT ID", ":5\r\n");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    struct flow_link *lease = f->nodes[NODE_A].last;
+    flow_send(f, c, "PING", "MULTI", "LPUSH b x", "SLOWLOG RESET", "EXEC");
+    gets(NODE_A, "MULTI", "LPUSH b x", "EXEC");
+    flow_link_answers(lease, "*2\r\n$1\r\nb\r\n$1\r\nx\r\n");
+    flow_expect(f, other, "*2\r\n$1\r\nb\r\n$1\r\nx\r\n");
+    flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
+    flow_expect(f, c, "+PONG\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n+OK\r\n");
+    ck_assert_uint_eq(f->w->slowlog->count, 1);
+    ck_assert_ptr_nonnull(strstr(f->w->slowlog->newest->reply, "BLPOP"));
+    close(other);
+}
+END_TEST
+
 static Suite *transaction_suite(void)
 {
     Suite *suite = suite_create("transaction");
@@ -439,6 +463,7 @@ static Suite *transaction_suite(void)
         reset_and_quit_leave_the_transaction,
         scripts_are_brought_along_before_multi,
         client_pause_holds_back_exec_of_what_writes,
+        slowlog_reset_keeps_what_came_since_exec,
     };
     TCase *tcase = tcase_create("transaction");
     tcase_add_checked_fixture(tcase, flow_begin, flow_end);
