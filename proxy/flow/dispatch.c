@@ -8,6 +8,7 @@
 #include "flow/busy.h"
 #include "flow/crosspop.h"
 #include "flow/fanout.h"
+#include "flow/function.h"
 #include "flow/local.h"
 #include "flow/monitor.h"
 #include "flow/pause.h"
@@ -190,7 +191,7 @@ static bool dispatch_is_paused(struct client *c, const struct command *cmd, cons
         return false;
     if (all)
         return true;
-    return pause_may_write(cmd, data, args);
+    return pause_may_write(cmd, data, args) && !function_only_reads(c->worker, cmd, data, args);
 }
 
 /* "POST" and "Host:" come from a browser that was led here by a hostile page: closed without a

@@ -30,6 +30,16 @@ bool pause_may_write(const struct command *cmd, const char *request, const struc
     return cmd->flags & (COMMAND_WRITE | COMMAND_PUBSUB | COMMAND_MAY_REPLICATE);
 }
 
+void pause_look_again(struct worker *w)
+{
+    for (struct client *c = w->clients; c; c = c->next) {
+        if (!(c->flags & CLIENT_PAUSED))
+            continue;
+        pause_release(c);
+        client_make_pumpable(c);
+    }
+}
+
 void pause_hold(struct client *c)
 {
     if (!(c->flags & CLIENT_PAUSED))

@@ -9,6 +9,7 @@
 
 struct client;
 struct process;
+struct worker;
 
 /* Any worker's thread. until: µs of the workers' clock. As in Redis, a second pause can make the
  * first one longer or hold back more, not less. */
@@ -17,6 +18,9 @@ void pause_end(struct process *process);
 
 /* May this request change data? Scripts that say of themselves that they do not may not. */
 bool pause_may_write(const struct command *cmd, const char *request, const struct resp_args *args);
+
+/* All that wait in this worker look again whether they have to. */
+void pause_look_again(struct worker *w);
 
 /* The client waits; it does no longer (it was woken, or closed). */
 void pause_hold(struct client *c);

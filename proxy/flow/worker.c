@@ -10,6 +10,7 @@
 #include "flow/blocking.h"
 #include "flow/busy.h"
 #include "flow/client.h"
+#include "flow/function.h"
 #include "flow/monitor.h"
 #include "flow/pause.h"
 #include "flow/pool.h"
@@ -185,12 +186,7 @@ static void worker_on_pause_timer(struct ev_loop *loop, ev_timer *watcher, int e
     uint64_t until = atomic_load_explicit(&w->process->pause_until, memory_order_relaxed);
     if (until > w->now)
         return;
-    for (struct client *c = w->clients; c; c = c->next) {
-        if (!(c->flags & CLIENT_PAUSED))
-            continue;
-        pause_release(c);
-        client_make_pumpable(c);
-    }
+    pause_look_again(w);
     ev_timer_stop(loop, watcher);
 }
 
@@ -439,6 +435,7 @@ void worker_free(struct worker *w)
     pool_close_all(w);
     worker_free_parked(w);
     bells_free(w);
+    functions_free(w);
     backend_bury(w);
     topology_unref(w->topology);
     config_unref(w->config);

@@ -27,6 +27,7 @@ struct slowlog;
 struct watch;
 struct monitor;
 struct tracking_table;
+struct functions;
 struct process;
 struct exec;
 struct fanout_given;
@@ -119,6 +120,7 @@ struct worker {
     struct watch *watch; /* figures beside the counters */
     struct monitor *monitor;
     struct tracking_table *tracking;
+    struct functions *functions; /* function.h; NULL: none asked for yet */
     uint32_t slot_stamp;   /* fan-out: marks the entries of slot_child that are of this request */
     uint32_t *slot_stamps; /* by slot */
     uint32_t *slot_child;  /* by slot */
