@@ -147,7 +147,8 @@ bool pubsub_on_command(struct client *c, const struct command *cmd, const char *
 /* --- PUBLISH --- */
 
 struct publish_state {
-    uint8_t kind; /* enum pubsub_kind */
+    uint8_t kind;  /* enum pubsub_kind */
+    uint16_t home; /* where PUBLISH was sent, if not to the owner of a slot */
     size_t len;
     char channel[];
 };
@@ -161,6 +162,7 @@ bool pubsub_publish(struct client *c, const struct command *cmd, uint16_t slot, 
         return false;
     struct publish_state *state = memory_alloc(sizeof *state + channel->len);
     state->kind = shard ? PUBSUB_SHARD : PUBSUB_CHANNEL;
+    state->home = pubsub_publish_node(c->worker);
     state->len = channel->len;
     memcpy(state->channel, data + channel->off, channel->len);
     fanout_one(c, cmd, slot, data, len, state);
@@ -182,8 +184,8 @@ bool pubsub_merge_publish(struct worker *w, struct fanout *f, struct bufq *out)
     struct reply_value value;
     if (!reply_read(&reader, &value) || value.type != ':')
         return false;
-    bool shard = state->kind == PUBSUB_SHARD;
-    uint16_t node = shard ? w->slot_node[f->replies[0].slot] : w->pubsub->home;
+    uint16_t slot = f->replies[0].slot; /* PUBLISH has one in a transaction that others are in */
+    uint16_t node = slot == SLOT_NONE ? state->home : w->slot_node[slot];
     struct census_count count = census_receivers((enum pubsub_kind)state->kind, state->channel,
                                                  state->len, node);
     struct reply r = local_reply_to(w, f->parent, out);

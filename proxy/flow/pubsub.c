@@ -22,7 +22,7 @@ struct pubsub *pubsub_new(struct worker *w)
 {
     struct pubsub *hub = memory_zalloc(sizeof *hub);
     hub->worker = w;
-    hub->home = NODE_NONE;
+    hub->home = hub->leaving = NODE_NONE;
     hub->per_turn = PUBSUB_PER_TURN;
     hub->home_choice = pubsub_first_choice(w->process);
     return hub;
@@ -36,6 +36,7 @@ void pubsub_close(struct worker *w)
     while (hub->links)
         link_fail(hub->links, NULL);
     link_free_dead(hub);
+    move_end(hub);
 }
 
 void pubsub_free(struct worker *w)
@@ -77,6 +78,7 @@ void pubsub_check(struct worker *w)
     if (hub->links)
         link_check_all(hub);
     wait_check_all(hub);
+    move_check(hub);
     ghost_free_due(hub, w->now);
     if (hub->unsettled) {
         hub->place_wanted = true;

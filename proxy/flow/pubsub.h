@@ -15,9 +15,9 @@
  * All plain channels and patterns of a worker share the one link to its home, and PUBLISH goes to
  * the home too (the same for all workers, but for a moment when it is lost): subscribers see all
  * messages of this slotway in one order, on all channels, none that was published before they
- * subscribed. The home is left only when its node is unfit or can not be connected to: moving could
- * lose a message or bring it twice. What is lost with a link is subscribed again at once, there or
- * at the next master.
+ * subscribed. The home is left when it is no master any more (pubsub_move: nothing is lost or comes
+ * twice), is unfit or can not be connected to (something may be). What is lost with a link is
+ * subscribed again at once, there or at the next master.
  *
  * A client's confirmation is sent when the nodes have confirmed, so what is published after it is
  * not lost. */

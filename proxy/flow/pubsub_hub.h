@@ -158,6 +158,13 @@ struct pubsub_ghost {
     uint64_t due; /* µs */
 };
 
+/* A message of which a home and the one before it bring a copy each. */
+struct pubsub_copies {
+    UT_hash_handle hh;
+    uint64_t print;      /* of all its bytes */
+    uint32_t brought[2]; /* by the home that is left, by the new one */
+};
+
 /* When a node may be connected to again. */
 struct pubsub_backoff {
     uint64_t retry_at; /* µs */
@@ -187,6 +194,9 @@ struct pubsub {
     uint64_t number;                /* of the last message */
     uint64_t scopes[PUBSUB_SCOPES]; /* topics that exist */
     uint16_t home;                  /* node, NODE_NONE: to be chosen */
+    uint16_t leaving;               /* the home before, NODE_NONE: it is left for good */
+    uint64_t leaving_since;         /* µs */
+    struct pubsub_copies *copies;   /* hash: messages since then */
     uint32_t home_choice;           /* where the choice begins */
     struct pubsub_backoff backoff[TOPOLOGY_MAX_NODES];
 };
@@ -221,6 +231,16 @@ bool place_is_fit(const struct pubsub *hub, uint16_t node);
 bool place_accepts(const struct pubsub_link *l, const char *channel, size_t len);
 /* Is this name, or may a match of this pattern be, the channel of a keyspace notification? */
 bool place_is_keyspace(enum pubsub_kind kind, const char *name, size_t len);
+
+/* --- pubsub_move.c: from one home to the next --- */
+/* hub->home is about to become `next`. If it still has subscriptions they stay for a while. */
+void move_begin(struct pubsub *hub, uint16_t next);
+/* Is this message to be passed on, and not one that the other of two homes brought already? */
+bool move_is_news(const struct pubsub_link *l, const struct pubsub_topic *t, const char *data,
+                  size_t len);
+/* Has it taken long enough? */
+void move_check(struct pubsub *hub);
+void move_end(struct pubsub *hub);
 
 /* --- pubsub_link.c: connections --- */
 struct pubsub_link *link_find(struct pubsub *hub, uint16_t node, enum pubsub_role role);

@@ -238,7 +238,7 @@ bool link_on_array(struct pubsub_link *l, struct chunk *chunk, char *data, size_
     if (kind == PUBSUB_PATTERN && (!reply_read(&reader, &channel) || channel.type != '$'))
         return false;
     struct pubsub_topic *t = topic_find(l->hub, kind, name.data, name.len);
-    if (t && place_accepts(l, channel.data, channel.len))
+    if (t && place_accepts(l, channel.data, channel.len) && move_is_news(l, t, data, len))
         deliver_message(t, chunk, data, len);
     return true;
 }

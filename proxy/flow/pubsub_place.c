@@ -37,8 +37,9 @@ bool place_accepts(const struct pubsub_link *l, const char *channel, size_t len)
     const struct pubsub *hub = l->hub;
     if (l->role == PUBSUB_SHARDED)
         return true;
-    return place_is_keyspace(PUBSUB_CHANNEL, channel, len) ? place_is_master(hub, l->node)
-                                                           : l->node == hub->home;
+    return place_is_keyspace(PUBSUB_CHANNEL, channel, len)
+               ? place_is_master(hub, l->node)
+               : l->node == hub->home || l->node == hub->leaving;
 }
 
 /* --- the home --- */
@@ -55,17 +56,20 @@ static uint16_t place_choose_home(const struct pubsub *hub, uint32_t unwanted)
     return NODE_NONE;
 }
 
+/* A home that is no master any more is left while it still answers: soon it may be restarted. */
 void place_find_home(struct pubsub *hub)
 {
     if (hub->home != NODE_NONE && !place_is_fit(hub, hub->home))
         hub->home = NODE_NONE;
-    if (hub->home != NODE_NONE)
+    if (hub->home != NODE_NONE && (place_is_master(hub, hub->home) || hub->leaving != NODE_NONE))
         return;
-    hub->home = place_choose_home(hub, PLACE_SECOND_CHOICE);
-    if (hub->home == NODE_NONE)
-        hub->home = place_choose_home(hub, 0);
-    if (hub->home == NODE_NONE)
+    uint16_t next = place_choose_home(hub, PLACE_SECOND_CHOICE);
+    if (next == NODE_NONE && hub->home == NODE_NONE)
+        next = place_choose_home(hub, 0);
+    if (next == NODE_NONE)
         return;
+    move_begin(hub, next);
+    hub->home = next;
     if (hub->topics) { /* all go there */
         hub->place_wanted = true;
         hub_wake(hub);
@@ -89,9 +93,9 @@ static bool place_belongs(struct pubsub_topic *t, const struct pubsub_link *l)
     const struct pubsub *hub = t->hub;
     switch ((enum pubsub_scope)t->scope) {
     case PUBSUB_AT_HOME:
-        return l->node == hub->home;
+        return l->node == hub->home || l->node == hub->leaving;
     case PUBSUB_AT_MASTERS:
-        return l->node == hub->home || place_is_master(hub, l->node);
+        return l->node == hub->home || l->node == hub->leaving || place_is_master(hub, l->node);
     case PUBSUB_AT_OWNER:
         return l->node == place_owner(t);
     case PUBSUB_SCOPES:

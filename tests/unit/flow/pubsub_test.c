@@ -507,6 +507,81 @@ START_TEST(publish_leaves_a_home_that_died)
 }
 END_TEST
 
+/* A's replica is master of its slots now, and A the replica. */
+static void fail_over_a(void)
+{
+    for (int slot = 0; slot < SLOT_COUNT; slot++)
+        if (f->owner[slot] == NODE_A)
+            f->owner[slot] = REPLICA_A;
+    flow_publish(f);
+}
+
+START_TEST(publish_leaves_a_home_that_is_no_master_any_more)
+{
+    flow_send(f, a, "PUBLISH x 1");
+    flow_node_serves(f, NODE_A, "PUBLISH x 1", ":0\r\n");
+    flow_expect(f, a, ":0\r\n");
+    fail_over_a();
+    flow_send(f, a, "PUBLISH x 2");
+    flow_node_serves(f, REPLICA_A, "PUBLISH x 2", ":0\r\n");
+    flow_expect(f, a, ":0\r\n");
+}
+END_TEST
+
+START_TEST(a_home_that_is_no_master_any_more_is_left_without_loss)
+{
+    subscribe_x(a);
+    fail_over_a();
+    flow_node_gets(f, REPLICA_A, "SUBSCRIBE x");
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n1"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n1"));
+    flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\nx", 1));
+    /* Either may be first. */
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n2"));
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n2") MESSAGE("1\r\nx", "1\r\n3"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n2") MESSAGE("1\r\nx", "1\r\n3"));
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n3"));
+    /* What was published twice comes twice. */
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n4") MESSAGE("1\r\nx", "1\r\n4"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n4") MESSAGE("1\r\nx", "1\r\n4"));
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n4") MESSAGE("1\r\nx", "1\r\n4"));
+    flow_expect_nothing(f, a);
+    flow_node_serves(f, NODE_A, "UNSUBSCRIBE x", UNSUBSCRIBED("1\r\nx", 0));
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n5"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n5"));
+}
+END_TEST
+
+START_TEST(a_home_that_dies_while_it_is_left_brings_nothing_twice)
+{
+    subscribe_x(a);
+    fail_over_a();
+    flow_node_serves(f, REPLICA_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n1"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n1"));
+    flow_node_dies(f, NODE_A);
+    flow_settle(f);
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n1") MESSAGE("1\r\nx", "1\r\n2"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n2"));
+}
+END_TEST
+
+START_TEST(publish_in_a_transaction_counts_at_the_node_that_ran_it)
+{
+    /* Another worker's client, and its subscription at B, which is not this worker's home. */
+    struct census_entry *x = census_take(PUBSUB_CHANNEL, "x", 1);
+    census_add_clients(x, 1);
+    census_add_link(x, f->w->slot_node[7365], 1);
+    flow_send(f, a, "MULTI", "SET c 1", "PUBLISH x 1", "EXEC");
+    flow_node_gets(f, NODE_B, "MULTI");
+    flow_answer(f, NODE_B, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:1\r\n");
+    flow_expect(f, a, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:1\r\n");
+    census_add_link(x, f->w->slot_node[7365], -1);
+    census_add_clients(x, -1);
+    census_release(x);
+}
+END_TEST
+
 START_TEST(replies_switched_off_do_not_concern_subscriptions)
 {
     flow_send(f, a, "CLIENT REPLY OFF", "PING", "SUBSCRIBE x");
@@ -560,6 +635,10 @@ static Suite *pubsub_suite(void)
     tcase_add_test(t, a_client_that_does_not_read_is_closed_alone);
     tcase_add_test(t, commands_of_one_turn_share_a_confirmation);
     tcase_add_test(t, publish_leaves_a_home_that_died);
+    tcase_add_test(t, publish_leaves_a_home_that_is_no_master_any_more);
+    tcase_add_test(t, a_home_that_is_no_master_any_more_is_left_without_loss);
+    tcase_add_test(t, a_home_that_dies_while_it_is_left_brings_nothing_twice);
+    tcase_add_test(t, publish_in_a_transaction_counts_at_the_node_that_ran_it);
     tcase_add_test(t, replies_switched_off_do_not_concern_subscriptions);
     tcase_add_test(t, slotway_logs_in_before_it_subscribes);
     suite_add_tcase(suite, t);
