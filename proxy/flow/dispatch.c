@@ -45,8 +45,7 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
             r->flags |= REQUEST_REPLICA;
     }
     client_push(c, r, 1);
-    if (--w->sample_in == 0)
-        watch_take_sample(w, r);
+    watch_sample(w, r);
     if (len >= REQUEST_BULK_MIN) {
         r->flags |= REQUEST_BULK;
         watch_note(w, c, WATCH_BIG_REQUEST, slot < SLOT_COUNT ? w->slot_node[slot] : NODE_NONE, len,

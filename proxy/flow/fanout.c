@@ -9,6 +9,7 @@
 #include "flow/combine.h"
 #include "flow/lease.h"
 #include "flow/route.h"
+#include "flow/watch.h"
 #include "flow/worker.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,7 @@ static void fanout_send_child(struct worker *w, struct fanout *f, uint32_t index
     }
     struct request *child = fanout_child(w, f, index, split->slots[first]);
     size = (size_t)(out - chunk->data);
+    watch_sample(w, child);
     if (size >= REQUEST_BULK_MIN)
         child->flags |= REQUEST_BULK;
     route_send(w, child, chunk, chunk->data, size);

@@ -366,7 +366,7 @@ static void route_send_held(struct worker *w, struct request *r, struct backend 
         skip += route_put_caching(r, prefix);
     }
     order_on_resend(r);
-    watch_late(w, r);
+    watch_resend(w, r);
     if (r->flags & REQUEST_BLOCKING)
         blocking_on_resend(w, r, prefix->len > 0);
     backend_send_parked(b, r, prefix->len ? prefix : NULL, skip);

@@ -11,6 +11,7 @@
 #include "flow/script.h"
 #include "flow/session.h"
 #include "flow/slowlog.h"
+#include "flow/watch.h"
 #include <stdlib.h>
 
 #define TRANSACTION_MULTI "*1\r\n$5\r\nMULTI\r\n"
@@ -301,6 +302,7 @@ static void transaction_send(struct client *c, const struct command *cmd)
                (t->writes || own ? 0 : REQUEST_READONLY);
     client_push(c, r, t->nbatch ? t->nbatch : 1);
     counters_add(&w->counters, COUNTER_transactions, 1);
+    watch_sample(w, r);
     transaction_forward(c, r, &batch);
     transaction_end(c, false);
     if (own && c->head) /* what follows goes behind the own commands */

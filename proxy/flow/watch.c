@@ -16,12 +16,15 @@
 #define WATCH_SAMPLE_LEAST 1024
 /* Of a request, at most so many bytes are looked at. */
 #define WATCH_LOOKED_AT 4096
+/* Of one with many keys, so many count. */
+#define WATCH_SAMPLE_KEYS 16
 
 struct watch *watch_new(void)
 {
     struct watch *watch = memory_zalloc(sizeof *watch);
     watch->sample_every = 1;
     watch->seed = 1;
+    resp_args_init(&watch->args);
     return watch;
 }
 
@@ -35,6 +38,8 @@ void watch_free(struct watch *watch)
             free(node->commands[j]);
         free(node);
     }
+    resp_args_free(&watch->args);
+    command_keys_free(&watch->keys);
     free(watch);
 }
 
@@ -92,19 +97,53 @@ void watch_on_error(struct backend *b)
 
 /* --- turns --- */
 
+/* Requests that were so long in slotway until they were sent are answered in this turn. */
+static void watch_pass(struct watch *watch, uint64_t inside, uint64_t times)
+{
+    if (watch->npassed ==
+        WATCH_PASSED) /* few turns see so many kinds: the rest goes with the last */
+        watch->npassed--;
+    else
+        watch->passed[watch->npassed].times = 0;
+    watch->passed[watch->npassed].inside = inside;
+    watch->passed[watch->npassed++].times += times;
+}
+
+static void watch_pass_answered(struct watch *watch)
+{
+    if (watch->answered)
+        watch_pass(watch, watch->answered_inside, watch->answered);
+    watch->answered = 0;
+}
+
+void watch_answer_of(struct worker *w, uint64_t sent)
+{
+    struct watch *watch = w->watch;
+    watch_pass_answered(watch);
+    watch->answered_sent = sent;
+    watch->answered_inside = watch_turn(watch, sent);
+    watch->answered_bucket = histogram_bucket(watch_node_time(w, sent));
+}
+
+void watch_waited(struct worker *w, const struct request *r)
+{
+    struct watch *watch = w->watch;
+    watch->answered--;
+    watch_pass(watch, watch->answered_inside + r->retry_at - r->started, 1);
+}
+
 void watch_end_turn(struct worker *w, uint64_t now)
 {
     struct watch *watch = w->watch;
-    uint64_t forwarded = counters_get(&w->counters, COUNTER_requests_forwarded);
-    uint64_t sent = forwarded - watch->forwarded, took = now - w->now;
+    uint64_t took = now - w->now;
     unsigned at = (unsigned)w->now % WATCH_TURNS;
     watch->recent[at].start = (uint32_t)w->now;
     watch->recent[at].took = (uint32_t)took;
-    if (sent > watch->late)
-        histogram_add(&watch->inside, took, sent - watch->late);
+    watch_pass_answered(watch);
+    for (uint32_t i = 0; i < watch->npassed; i++)
+        histogram_add(&watch->inside, watch->passed[i].inside + took, watch->passed[i].times);
     histogram_add(&watch->turns, took, 1);
-    watch->forwarded = forwarded;
-    watch->late = 0;
+    watch->npassed = 0;
     watch->answered_sent = UINT64_MAX; /* the clock goes on */
 }
 
@@ -157,33 +196,81 @@ static const char *watch_argument(const char *request, size_t len, uint32_t i, s
     return value.data;
 }
 
+/* Keys of one sample. */
+struct watch_keys {
+    struct {
+        const char *data;
+        size_t len;
+    } v[WATCH_SAMPLE_KEYS];
+    uint32_t n;
+};
+
+static void watch_add_key(struct watch_keys *keys, const char *data, size_t len)
+{
+    if (keys->n == WATCH_SAMPLE_KEYS)
+        return;
+    keys->v[keys->n].data = data;
+    keys->v[keys->n++].len = len;
+}
+
+/* The keys of the request (of an EXEC: of all that stand before it), as far as its bytes are there;
+ * of one that is not there in full, the first one. */
+static void watch_find_keys(struct worker *w, const struct request *r, const char *request,
+                            size_t len, struct watch_keys *keys)
+{
+    struct watch *watch = w->watch;
+    struct resp_args *args = &watch->args;
+    bool batch = r->cmd->local == COMMAND_LOCAL_EXEC, unknown;
+    size_t used = 0, key_len;
+    const char *error, *first;
+    for (const char *end = request + len; request < end; request += used) {
+        resp_args_reset(args);
+        if (resp_scan_request(args, request, (size_t)(end - request), &w->limits, &used, &error) !=
+            RESP_COMPLETE)
+            break;
+        const struct command *cmd = batch ? command_lookup(w->commands, request, args, &unknown)
+                                          : r->cmd;
+        if (!cmd || command_find_keys(cmd, request, args, &watch->keys) < 0)
+            continue;
+        for (uint32_t i = 0; i < watch->keys.count; i++) {
+            const struct resp_arg *key = &args->v[watch->keys.v[i]];
+            watch_add_key(keys, request + key->off, key->len);
+        }
+    }
+    if (keys->n == 0 && r->cmd->first_key > 0) {
+        first = watch_argument(request, len, (uint32_t)r->cmd->first_key, &key_len);
+        if (first)
+            watch_add_key(keys, first, key_len);
+    }
+}
+
 void watch_on_sample(struct backend *b, const struct request *r, size_t len)
 {
     struct watch *watch = b->worker->watch;
     float weight = (float)watch->sample_every;
-    size_t request_len = 0, key_len;
+    size_t request_len = 0;
+    struct watch_keys keys = {.n = 0};
     const char *request = watch_request(b, r, &request_len);
     watch->sampled++;
     if (r->slot >= SLOT_COUNT || !r->cmd)
         return;
     watch->load[r->slot / (SLOT_COUNT / WATCH_LOADS)] += weight;
-    const char *key = request && r->cmd->first_key > 0
-                          ? watch_argument(request, request_len, (uint32_t)r->cmd->first_key,
-                                           &key_len)
-                          : NULL;
-    if (!key)
-        return;
+    if (request)
+        watch_find_keys(b->worker, r, request, request_len, &keys);
     uint32_t tag = r->slot | (uint32_t)b->pool->node << 16;
-    sketch_add(&watch->by_rate, key, key_len, weight, tag);
-    sketch_add(&watch->by_bytes, key, key_len, weight * (float)(r->len + r->reply_len + len), tag);
+    for (uint32_t i = 0; i < keys.n; i++) {
+        float bytes = (float)(r->len + r->reply_len + len) / (float)keys.n;
+        sketch_add(&watch->by_rate, keys.v[i].data, keys.v[i].len, weight, tag);
+        sketch_add(&watch->by_bytes, keys.v[i].data, keys.v[i].len, weight * bytes, tag);
+    }
 }
 
 void watch_fade(struct worker *w)
 {
     struct watch *watch = w->watch;
-    uint64_t commands = counters_get(&w->counters, COUNTER_commands);
-    uint64_t every = (commands - watch->commands_before) / WATCH_SAMPLES + 1;
-    watch->commands_before = commands;
+    uint64_t forwarded = counters_get(&w->counters, COUNTER_requests_forwarded);
+    uint64_t every = (forwarded - watch->forwarded_before) / WATCH_SAMPLES + 1;
+    watch->forwarded_before = forwarded;
     watch->taken = 0;
     watch->sample_every = every > WATCH_SAMPLE_LEAST ? WATCH_SAMPLE_LEAST : (uint32_t)every;
     if (w->sample_in == 0 || w->sample_in > 2 * watch->sample_every)

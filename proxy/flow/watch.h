@@ -55,12 +55,13 @@ struct watch_sighting {
 #define WATCH_BIG_REPLY_MIN (128 * 1024)
 #define WATCH_LOADS         256  /* parts of the range of slots */
 #define WATCH_TURNS         1024 /* a power of two */
+#define WATCH_PASSED        64
 
 struct watch {
     _Atomic(struct watch_node *) nodes[TOPOLOGY_MAX_NODES];
     uint64_t calls[COMMAND_STATS]; /* of clients */
     struct watch_command own;      /* requests that are no client's: not shown */
-    struct histogram inside;       /* µs from reading a request until it was written to a node */
+    struct histogram inside;       /* µs in slotway: on the way to the node and on the way back */
     struct histogram turns;        /* µs that a turn of the loop took */
 
     /* how long turns took that began at this time, by its last bits: what was sent in one was sent
@@ -69,16 +70,24 @@ struct watch {
         uint32_t start, took;
     } recent[WATCH_TURNS];
     uint64_t answered_sent;   /* the last reply's request was sent in this turn … */
-    unsigned answered_bucket; /* … and took so long: mostly the next one's did too */
-    uint64_t forwarded;       /* COUNTER_requests_forwarded at the end of the last turn */
-    uint32_t late;            /* requests of this turn that had waited: counted by themselves */
+    unsigned answered_bucket; /* … and took so long: mostly the next one's did too … */
+    uint32_t answered_inside; /* … after so long in slotway */
+    uint32_t answered;        /* … and so many in a row are alike */
+    /* those of this turn before them; the turn's end is the end of their time in slotway */
+    struct {
+        uint64_t inside; /* µs until they were sent */
+        uint64_t times;
+    } passed[WATCH_PASSED];
+    uint32_t npassed;
 
     uint32_t sample_every; /* each so manyth request is a sample, about */
     uint32_t taken;        /* samples since the last watch_fade */
     uint32_t seed;
-    uint64_t sampled;         /* samples so far */
-    uint64_t commands_before; /* at the last watch_fade */
-    uint64_t surveyed;        /* µs: when survey.c looked last; 0: never */
+    uint64_t sampled;          /* samples so far */
+    uint64_t forwarded_before; /* COUNTER_requests_forwarded at the last watch_fade */
+    uint64_t surveyed;         /* µs: when survey.c looked last; 0: never */
+    struct resp_args args;     /* of the sample that is looked at, and its keys */
+    struct command_keys keys;
     float load[WATCH_LOADS];
     struct sketch by_rate, by_bytes;
 
@@ -111,13 +120,24 @@ static inline uint64_t watch_sent(const struct request *r)
     return r->held_since ? r->retry_at : r->started;
 }
 
+/* A request that waited is sent now. */
+static inline void watch_resend(const struct worker *w, struct request *r)
+{
+    r->retry_at = w->now;
+}
+
+/* How long that turn took, µs. */
+static inline uint32_t watch_turn(const struct watch *watch, uint64_t sent)
+{
+    unsigned at = (unsigned)sent % WATCH_TURNS;
+    return watch->recent[at].start == (uint32_t)sent ? watch->recent[at].took : 0;
+}
+
 /* µs since the end of that turn. */
 static inline uint64_t watch_node_time(const struct worker *w, uint64_t sent)
 {
     uint64_t time = w->now > sent ? w->now - sent : 0;
-    const struct watch *watch = w->watch;
-    unsigned at = (unsigned)sent % WATCH_TURNS;
-    uint32_t took = watch->recent[at].start == (uint32_t)sent ? watch->recent[at].took : 0;
+    uint32_t took = watch_turn(w->watch, sent);
     return time > took ? time - took : 0;
 }
 
@@ -125,6 +145,11 @@ static inline uint64_t watch_node_time(const struct worker *w, uint64_t sent)
 void watch_command_of(struct backend *b, const struct command *cmd);
 /* An error reply to that command. */
 void watch_on_error(struct backend *b);
+
+/* From now on replies are to requests that were sent in this turn. */
+void watch_answer_of(struct worker *w, uint64_t sent);
+/* The reply just counted was to a request that had waited. */
+void watch_waited(struct worker *w, const struct request *r);
 
 /* The reply of r has come from the node; error: it is one. */
 static inline void watch_reply(struct backend *b, const struct request *r, bool error)
@@ -134,28 +159,26 @@ static inline void watch_reply(struct backend *b, const struct request *r, bool 
     uint64_t sent = watch_sent(r);
     if (cmd != b->watched_command)
         watch_command_of(b, cmd);
-    if (sent != watch->answered_sent) {
-        watch->answered_sent = sent;
-        watch->answered_bucket = histogram_bucket(watch_node_time(b->worker, sent));
-    }
+    if (sent != watch->answered_sent)
+        watch_answer_of(b->worker, sent);
+    watch->answered++;
     histogram_add_at(&b->watched->latency, watch->answered_bucket, 1);
+    if (__builtin_expect(r->held_since != 0, 0))
+        watch_waited(b->worker, r);
     if (error)
         watch_on_error(b);
 }
 
-/* A request that waited is sent now. */
-static inline void watch_late(struct worker *w, struct request *r)
-{
-    r->retry_at = w->now;
-    w->watch->late++;
-    histogram_add(&w->watch->inside, w->now - r->started, 1);
-}
-
-/* The turn is over, now in µs: requests sent in it were inside since its start. */
+/* The turn is over, now in µs: replies that came in it are written. */
 void watch_end_turn(struct worker *w, uint64_t now);
 
 /* Make r a sample, and say when the next one is due. */
 void watch_take_sample(struct worker *w, struct request *r);
+static inline void watch_sample(struct worker *w, struct request *r)
+{
+    if (--w->sample_in == 0)
+        watch_take_sample(w, r);
+}
 /* The reply of a sample, of len bytes; its request is at the head of b's output. */
 void watch_on_sample(struct backend *b, const struct request *r, size_t len);
 /* Once a second: old samples fade, and how many are taken follows how many requests there are. */

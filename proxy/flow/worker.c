@@ -104,6 +104,7 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
         monitor_flush(w);
         worker_flush(w);
     }
+    watch_end_turn(w, worker_clock());
     if (w->pumpable || w->dirty || (w->drive_wanted && w->parked) || w->bells_wanted) {
         ev_idle_start(loop, &w->more_to_do); /* come back without waiting */
         return;
@@ -113,7 +114,6 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
     pubsub_bury(w);
     if (w->pubsub_wanted)
         ev_idle_start(loop, &w->more_to_do);
-    watch_end_turn(w, worker_clock());
     if (w->stopping)
         ev_break(loop, EVBREAK_ALL);
 }

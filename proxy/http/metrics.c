@@ -182,7 +182,7 @@ static void metrics_latencies(const struct stats *s, struct gather_part *out)
     static const char node[] = "slotway_node_request_seconds";
     char labels[400];
     metrics_head(out, inside, "histogram",
-                 "time from reading a request until it is sent to a node");
+                 "time of requests in slotway, on the way to a node and on the way back");
     metrics_histogram(out, inside, "", &s->inside);
     metrics_head(out, node, "histogram",
                  "time from sending a request to a node until its reply, by family of commands");

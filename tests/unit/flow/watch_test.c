@@ -2,6 +2,7 @@
 #include "flow/watch.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <string.h>
 
 static const struct watch_command *at_node(enum flow_node node, const char *name)
 {
@@ -80,6 +81,81 @@ START_TEST(samples_tell_the_hot_key)
 }
 END_TEST
 
+static float weight_of(const char *key)
+{
+    for (unsigned i = 0; i < SKETCH_ENTRIES; i++) {
+        const struct sketch_entry *entry = &f->w->watch->by_rate.entries[i];
+        if (entry->weight > 0 && entry->key_len == strlen(key) &&
+            memcmp(entry->key, key, entry->key_len) == 0)
+            return entry->weight;
+    }
+    return 0;
+}
+
+START_TEST(parts_of_a_split_request_are_samples_too)
+{
+    watch_fade(f->w);
+    flow_send(f, c, "MGET b f {b}1 c");
+    flow_node_gets(f, NODE_A, "MGET b {b}1");
+    flow_answer(f, NODE_A, "*2\r\n$1\r\n1\r\n$1\r\n1\r\n");
+    flow_node_gets(f, NODE_A, "MGET f");
+    flow_answer(f, NODE_A, "*1\r\n$-1\r\n");
+    flow_node_serves(f, NODE_B, "MGET c", "*1\r\n$-1\r\n");
+    flow_settle(f);
+    ck_assert(weight_of("b") == 1 && weight_of("{b}1") == 1);
+    ck_assert(weight_of("f") == 1 && weight_of("c") == 1);
+    ck_assert(weight_of("MGET") == 0);
+}
+END_TEST
+
+START_TEST(every_key_of_a_command_counts)
+{
+    watch_fade(f->w);
+    ask(NODE_A, "DEL b {b}1", ":0\r\n");
+    ask(NODE_A, "EVAL x 2 b {b}1 arg", ":0\r\n");
+    ck_assert(weight_of("b") == 2 && weight_of("{b}1") == 2);
+    ck_assert(weight_of("x") == 0 && weight_of("arg") == 0);
+}
+END_TEST
+
+START_TEST(keys_of_a_transaction_count)
+{
+    watch_fade(f->w);
+    flow_send(f, c, "MULTI", "INCR b", "GET {b}1", "EXEC");
+    flow_node_serves(f, NODE_A, "MULTI", "+OK\r\n");
+    flow_node_serves(f, NODE_A, "INCR b", "+QUEUED\r\n");
+    flow_node_serves(f, NODE_A, "GET {b}1", "+QUEUED\r\n");
+    flow_node_serves(f, NODE_A, "EXEC", "*2\r\n:1\r\n$-1\r\n");
+    flow_settle(f);
+    ck_assert(weight_of("b") == 1 && weight_of("{b}1") == 1);
+}
+END_TEST
+
+START_TEST(the_time_in_slotway_ends_with_the_reply)
+{
+    const struct histogram *inside = &f->w->watch->inside;
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    ck_assert_uint_eq(histogram_count(inside), 0);
+    flow_answer(f, NODE_A, "$-1\r\n");
+    flow_expect(f, c, "$-1\r\n");
+    ck_assert_uint_eq(histogram_count(inside), 1);
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "-LOADING wait\r\n"); /* it waits 10 ms */
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "$-1\r\n");
+    flow_expect(f, c, "$-1\r\n");
+    ck_assert_uint_eq(histogram_count(inside), 2);
+    ck_assert(histogram_quantile(inside, 1) > 9000);
+    flow_send(f, c, "MGET b c"); /* each part */
+    flow_node_serves(f, NODE_A, "MGET b", "*1\r\n$-1\r\n");
+    flow_node_serves(f, NODE_B, "MGET c", "*1\r\n$-1\r\n");
+    flow_settle(f);
+    ck_assert_uint_eq(histogram_count(inside), 4);
+}
+END_TEST
+
 START_TEST(a_refusal_over_slots_is_kept_as_an_example)
 {
     flow_send(f, c, "RENAME a b");
@@ -135,6 +211,10 @@ static Suite *watch_suite(void)
     tcase_add_test(t, each_reply_counts_at_its_node_and_command);
     tcase_add_test(t, redirects_and_refusals_count_at_the_node_that_said_them);
     tcase_add_test(t, samples_tell_the_hot_key);
+    tcase_add_test(t, parts_of_a_split_request_are_samples_too);
+    tcase_add_test(t, every_key_of_a_command_counts);
+    tcase_add_test(t, keys_of_a_transaction_count);
+    tcase_add_test(t, the_time_in_slotway_ends_with_the_reply);
     tcase_add_test(t, a_refusal_over_slots_is_kept_as_an_example);
     tcase_add_test(t, a_large_reply_is_noted);
     tcase_add_test(t, what_is_shown_is_printable_and_fits);
