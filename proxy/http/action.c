@@ -12,8 +12,53 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define JSON "application/json"
+#define JSON             "application/json"
+#define ACTION_FIELD_LEN 64
+
+/* --- forms --- */
+
+static int action_hex(char c)
+{
+    const char *digits = "0123456789abcdef";
+    const char *at = c ? strchr(digits, c | 0x20) : NULL;
+    return at ? (int)(at - digits) : -1;
+}
+
+/* Decode %XX and '+'. False: longer than out. */
+static bool action_decode(const char *from, size_t len, char out[ACTION_FIELD_LEN])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = from[i] == '+' ? ' ' : from[i];
+        if (c == '%' && i + 2 < len && action_hex(from[i + 1]) >= 0 &&
+            action_hex(from[i + 2]) >= 0) {
+            c = (char)(action_hex(from[i + 1]) * 16 + action_hex(from[i + 2]));
+            i += 2;
+        }
+        if (n + 1 == ACTION_FIELD_LEN)
+            return false;
+        out[n++] = c;
+    }
+    out[n] = '\0';
+    return true;
+}
+
+/* The value of a field of the form in the body; false: it is not there or too long. */
+static bool action_field(const struct exchange *x, const char *name, char out[ACTION_FIELD_LEN])
+{
+    size_t name_len = strlen(name);
+    for (const char *p = x->body; *p;) {
+        size_t len = strcspn(p, "&");
+        if (len > name_len && p[name_len] == '=' && memcmp(p, name, name_len) == 0)
+            return action_decode(p + name_len + 1, len - name_len - 1, out);
+        p += len + (p[len] == '&');
+    }
+    return false;
+}
+
+/* --- answers --- */
 
 __attribute__((format(printf, 3, 4))) static void action_answer(struct exchange *x, unsigned status,
                                                                 const char *format, ...)
@@ -35,12 +80,12 @@ __attribute__((format(printf, 3, 4))) static void action_answer(struct exchange 
 static bool action_is_allowed(struct exchange *x)
 {
     const struct http *h = x->http;
-    char token[EXCHANGE_FIELD_LEN];
+    char token[ACTION_FIELD_LEN];
     if (!h->stats->config->stats_admin || !*h->token) {
         action_answer(x, MHD_HTTP_FORBIDDEN, "actions are not allowed: stats-admin is no");
         return false;
     }
-    if (!exchange_field(x, "token", token) || !auth_same(token, h->token)) {
+    if (!action_field(x, "token", token) || !auth_same(token, h->token)) {
         action_answer(x, MHD_HTTP_FORBIDDEN, "the token is missing or wrong: reload the page");
         return false;
     }
@@ -101,8 +146,8 @@ struct action_close {
 
 static void action_tell_closed(struct exchange *x)
 {
-    char id[EXCHANGE_FIELD_LEN];
-    exchange_field(x, "id", id);
+    char id[ACTION_FIELD_LEN];
+    action_field(x, "id", id);
     if (x->result)
         action_answer(x, MHD_HTTP_OK, "client %s is closed", id);
     else
@@ -145,10 +190,10 @@ void action_close_client(struct exchange *x)
 {
     const struct process *process = x->http->process;
     uint32_t n = process->nworkers;
-    char text[EXCHANGE_FIELD_LEN] = "", what[EXCHANGE_FIELD_LEN + 16], *end = text;
+    char text[ACTION_FIELD_LEN] = "", what[ACTION_FIELD_LEN + 16], *end = text;
     if (!action_is_allowed(x))
         return;
-    uint64_t id = exchange_field(x, "id", text) ? strtoull(text, &end, 10) : 0;
+    uint64_t id = action_field(x, "id", text) ? strtoull(text, &end, 10) : 0;
     if (id == 0 || *end) {
         action_answer(x, MHD_HTTP_BAD_REQUEST, "id must be the number of a client");
         return;

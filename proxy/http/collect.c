@@ -184,20 +184,20 @@ static void collector_take_worker(struct collector *c, uint32_t i)
     mine->turns_before = turns;
     if (pthread_getcpuclockid(w->thread, &clock) == 0)
         cpu = collector_clock(clock);
-    out->load = (cpu - mine->cpu_before) / c->elapsed;
+    out->v[WORKER_load] = (cpu - mine->cpu_before) / c->elapsed;
     mine->cpu_before = out->cpu_seconds = cpu;
-    out->turn_p99 = histogram_quantile(&since, 0.99);
-    out->requests_rate = collector_rate(c, counters_get(&w->counters, COUNTER_commands),
-                                        &mine->commands_before);
-    out->clients = counters_get(&w->counters, COUNTER_clients);
+    out->v[WORKER_turn_p99_us] = histogram_quantile(&since, 0.99);
+    out->v[WORKER_requests_rate] = collector_rate(c, counters_get(&w->counters, COUNTER_commands),
+                                                  &mine->commands_before);
+    out->v[WORKER_clients] = (double)counters_get(&w->counters, COUNTER_clients);
     double turned = (double)atomic_load_explicit(&w->heartbeat, memory_order_relaxed) / 1e6;
     out->stuck = c->before - turned > COLLECTOR_STUCK ? c->before - turned : 0;
     if (mine->asked)
         return;
-    out->in_flight = mine->survey->in_flight;
-    out->waiting = mine->survey->waiting;
-    out->chunk_bytes = mine->survey->chunk_bytes;
-    out->backends = mine->survey->backends;
+    out->v[WORKER_in_flight] = (double)mine->survey->in_flight;
+    out->v[WORKER_waiting] = (double)mine->survey->waiting;
+    out->v[WORKER_chunks_bytes] = (double)mine->survey->chunk_bytes;
+    out->v[WORKER_backends] = (double)mine->survey->backends;
 }
 
 static void collector_take_counters(struct collector *c)

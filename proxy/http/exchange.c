@@ -1,270 +1,20 @@
-/* exchange: one HTTP request and its answer: who may ask, what for, and the headers that every
- * answer carries. The paths are one table. */
+/* exchange: one HTTP request: who may ask, what is asked for, waiting for an answer from workers.
+ */
 #define _GNU_SOURCE
 #include "http/exchange.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/net.h"
-#include "http/action.h"
-#include "http/assets.h"
-#include "http/csv.h"
-#include "http/feed.h"
-#include "http/json.h"
-#include "http/metrics.h"
-#include "http/summary.h"
-#include <stdio.h>
+#include "http/pages.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define TEXT "text/plain; charset=utf-8"
 
 #define EXCHANGE_REALM "slotway"
 #define EXCHANGE_DEFAULT                                                                           \
     "The password of slotway's statistics page is still the default one, so the page is served "   \
     "to slotway's own host only. Set stats-password in slotway.conf, or send PROXY CONFIG SET "    \
     "stats-password YOURS from a client on slotway's host."
-
-/* On every answer. */
-static const struct {
-    const char *name;
-    const char *value;
-} exchange_headers[] = {
-    {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src "
-     "'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
-    {"X-Content-Type-Options", "nosniff"},
-    {"X-Frame-Options", "DENY"},
-    {"Referrer-Policy", "no-referrer"},
-    {"Cross-Origin-Resource-Policy", "same-origin"},
-};
-
-/* --- answers --- */
-
-void exchange_queue(struct exchange *x, unsigned status, struct MHD_Response *response)
-{
-    for (size_t i = 0; i < sizeof exchange_headers / sizeof exchange_headers[0]; i++)
-        MHD_add_response_header(response, exchange_headers[i].name, exchange_headers[i].value);
-    if (!MHD_get_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL))
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    MHD_queue_response(x->connection, status, response);
-    MHD_destroy_response(response);
-    x->http->requests++;
-}
-
-static struct MHD_Response *exchange_response(const char *type, const void *data, size_t len,
-                                              enum MHD_ResponseMemoryMode mode)
-{
-    struct MHD_Response *response = MHD_create_response_from_buffer(len, (void *)(uintptr_t)data,
-                                                                    mode);
-    if (!response) {
-        log_warning("The statistics page is out of memory");
-        abort();
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    return response;
-}
-
-void exchange_reply(struct exchange *x, unsigned status, const char *type, const char *data,
-                    size_t len)
-{
-    exchange_queue(x, status, exchange_response(type, data, len, MHD_RESPMEM_MUST_COPY));
-}
-
-void exchange_reply_own(struct exchange *x, unsigned status, const char *type, char *data,
-                        size_t len)
-{
-    exchange_queue(x, status, exchange_response(type, data, len, MHD_RESPMEM_MUST_FREE));
-}
-
-static struct MHD_Response *exchange_text(const char *text)
-{
-    char line[1024];
-    int len = snprintf(line, sizeof line, "%s\n", text);
-    return exchange_response(TEXT, line, (size_t)len, MHD_RESPMEM_MUST_COPY);
-}
-
-void exchange_reply_text(struct exchange *x, unsigned status, const char *text)
-{
-    exchange_queue(x, status, exchange_text(text));
-}
-
-/* --- forms --- */
-
-static int exchange_hex(char c)
-{
-    const char *digits = "0123456789abcdef";
-    const char *at = c ? strchr(digits, c | 0x20) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
-/* Decode %XX and '+'. False: longer than out. */
-static bool exchange_decode(const char *from, size_t len, char out[EXCHANGE_FIELD_LEN])
-{
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++) {
-        char c = from[i] == '+' ? ' ' : from[i];
-        if (c == '%' && i + 2 < len && exchange_hex(from[i + 1]) >= 0 &&
-            exchange_hex(from[i + 2]) >= 0) {
-            c = (char)(exchange_hex(from[i + 1]) * 16 + exchange_hex(from[i + 2]));
-            i += 2;
-        }
-        if (n + 1 == EXCHANGE_FIELD_LEN)
-            return false;
-        out[n++] = c;
-    }
-    out[n] = '\0';
-    return true;
-}
-
-bool exchange_field(const struct exchange *x, const char *name, char out[EXCHANGE_FIELD_LEN])
-{
-    size_t name_len = strlen(name);
-    for (const char *p = x->body; *p;) {
-        size_t len = strcspn(p, "&");
-        if (len > name_len && p[name_len] == '=' && memcmp(p, name, name_len) == 0)
-            return exchange_decode(p + name_len + 1, len - name_len - 1, out);
-        p += len + (p[len] == '&');
-    }
-    return false;
-}
-
-/* --- paths --- */
-
-static void exchange_healthz(struct exchange *x)
-{
-    exchange_reply_text(x, MHD_HTTP_OK, "ok");
-}
-
-static void exchange_readyz(struct exchange *x)
-{
-    const struct http *h = x->http;
-    const struct topology *t = collector_newest(h->collector);
-    const char *why = NULL;
-    if (atomic_load_explicit(&h->process->draining, memory_order_relaxed))
-        why = "draining";
-    else if (!t)
-        why = "starting: no node of the cluster has answered yet";
-    else if (topology_uncovered(t) > 0)
-        why = "slots not covered";
-    exchange_reply_text(x, why ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK, why ? why : "ready");
-}
-
-static void exchange_summary(struct exchange *x)
-{
-    struct gather_part out = {0};
-    summary_text(x->http->stats, &out);
-    exchange_reply_own(x, MHD_HTTP_OK, TEXT, out.data, out.len);
-}
-
-static void exchange_csv(struct exchange *x)
-{
-    struct gather_part out = {0};
-    csv_write(x->http->stats, &out);
-    exchange_reply_own(x, MHD_HTTP_OK, TEXT, out.data, out.len);
-}
-
-static void exchange_metrics(struct exchange *x)
-{
-    struct gather_part out = {0};
-    metrics_write(x->http->stats, &out);
-    exchange_reply_own(x, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", out.data,
-                       out.len);
-}
-
-static void exchange_json(struct exchange *x)
-{
-    size_t len;
-    char *text = json_all(x->http->stats, &len);
-    if (text)
-        exchange_reply_own(x, MHD_HTTP_OK, "application/json", text, len);
-    else
-        exchange_reply_text(x, MHD_HTTP_SERVICE_UNAVAILABLE, "slotway is out of memory.");
-}
-
-typedef void (*exchange_fn)(struct exchange *x);
-
-static const struct exchange_path {
-    const char *path;
-    bool post; /* an action; else GET and HEAD */
-    bool open; /* without a password */
-    exchange_fn run;
-} exchange_paths[] = {
-    {"/healthz", false, true, exchange_healthz},
-    {"/readyz", false, true, exchange_readyz},
-    {"/stats.json", false, false, exchange_json},
-    {"/events", false, false, feed_open},
-    {"/stats;csv", false, false, exchange_csv},
-    {"/;csv", false, false, exchange_csv},
-    {"/metrics", false, false, exchange_metrics},
-    {"/summary", false, false, exchange_summary},
-    {"/action/refresh", true, false, action_refresh},
-    {"/action/drain", true, false, action_drain},
-    {"/action/resume", true, false, action_resume},
-    {"/action/close-client", true, false, action_close_client},
-};
-
-static const struct exchange_path *exchange_find(const char *path)
-{
-    for (size_t i = 0; i < sizeof exchange_paths / sizeof exchange_paths[0]; i++)
-        if (strcmp(exchange_paths[i].path, path) == 0)
-            return &exchange_paths[i];
-    return NULL;
-}
-
-/* --- the page --- */
-
-static const struct asset *exchange_find_asset(const char *path)
-{
-    for (size_t i = 0; i < asset_count; i++)
-        if (strcmp(assets[i].path, path) == 0)
-            return &assets[i];
-    return NULL;
-}
-
-static const char *exchange_header(struct exchange *x, const char *name)
-{
-    const char *value = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
-    return value ? value : "";
-}
-
-/* "/" has a place for the verdict, for browsers without JavaScript. */
-static bool exchange_page(struct exchange *x, const struct asset *asset)
-{
-    static const char mark[] = ASSET_VERDICT_MARK;
-    const char *page = (const char *)asset->bytes;
-    const char *at = memmem(page, asset->size, mark, sizeof mark - 1);
-    if (!at)
-        return false;
-    struct gather_part out = {0};
-    summary_html(x->http->stats, &out);
-    size_t len = asset->size - (sizeof mark - 1) + out.len, before = (size_t)(at - page);
-    char *text = memory_alloc(len);
-    memcpy(text, page, before);
-    memcpy(text + before, out.data, out.len);
-    memcpy(text + before + out.len, at + sizeof mark - 1, asset->size - before - sizeof mark + 1);
-    free(out.data);
-    exchange_reply_own(x, MHD_HTTP_OK, asset->type, text, len);
-    return true;
-}
-
-static void exchange_asset(struct exchange *x, const struct asset *asset)
-{
-    if (exchange_page(x, asset))
-        return;
-    bool same = strstr(exchange_header(x, MHD_HTTP_HEADER_IF_NONE_MATCH), asset->etag) != NULL;
-    bool gzip = asset->gzip && strstr(exchange_header(x, MHD_HTTP_HEADER_ACCEPT_ENCODING), "gzip");
-    const unsigned char *bytes = gzip ? asset->gzip : asset->bytes;
-    size_t size = gzip ? asset->gzip_size : asset->size;
-    struct MHD_Response *response = exchange_response(asset->type, bytes, same ? 0 : size,
-                                                      MHD_RESPMEM_PERSISTENT);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, asset->etag);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "private, no-cache");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
-    if (gzip && !same)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
-    exchange_queue(x, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
-}
 
 /* --- who may ask --- */
 
@@ -370,23 +120,24 @@ static void exchange_refuse_method(struct exchange *x, const char *allowed)
 
 static void exchange_answer(struct exchange *x, const char *path, const char *method)
 {
-    const struct exchange_path *known = exchange_find(path);
-    const struct asset *asset = known ? NULL : exchange_find_asset(path);
+    const struct page *page = pages_find(path);
+    const struct asset *asset = page ? NULL : pages_find_asset(path);
+    unsigned flags = page ? page->flags : 0;
     bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-    if (!(known && known->open) && !exchange_may(x))
+    if (!(flags & PAGES_OPEN) && !exchange_may(x))
         return;
-    if (!known && !asset)
+    if (!page && !asset)
         exchange_reply_text(x, MHD_HTTP_NOT_FOUND, "There is nothing here.");
-    else if (known && known->post && strcmp(method, "POST") != 0)
+    else if (flags & PAGES_POST && strcmp(method, "POST") != 0)
         exchange_refuse_method(x, "POST");
-    else if (!(known && known->post) && !get)
+    else if (!(flags & PAGES_POST) && !get)
         exchange_refuse_method(x, "GET, HEAD");
     else if (x->too_long)
         exchange_reply_text(x, MHD_HTTP_CONTENT_TOO_LARGE, "The body is too long.");
-    else if (known)
-        known->run(x);
+    else if (page)
+        page->run(x);
     else
-        exchange_asset(x, asset);
+        pages_asset(x, asset);
 }
 
 enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection, const char *url,

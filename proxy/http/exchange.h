@@ -4,7 +4,7 @@
 
 #include "http/http.h"
 
-#define EXCHANGE_FIELD_LEN 64
+#define EXCHANGE_TEXT "text/plain; charset=utf-8"
 
 struct exchange {
     struct http *http;
@@ -30,18 +30,18 @@ void exchange_resume_all(struct http *h);
 
 const struct sockaddr *exchange_peer(const struct exchange *x);
 
-/* Answer with a copy of data. */
-void exchange_reply(struct exchange *x, unsigned status, const char *type, const char *data,
-                    size_t len);
+/* --- answers (answer.c) --- */
+
 /* Answer with data, which is freed with free(). */
 void exchange_reply_own(struct exchange *x, unsigned status, const char *type, char *data,
                         size_t len);
 /* Answer with a line of text. */
 void exchange_reply_text(struct exchange *x, unsigned status, const char *text);
+/* A response that is not queued yet, so that headers can be added; never NULL. */
+struct MHD_Response *exchange_response(const char *type, const void *data, size_t len,
+                                       enum MHD_ResponseMemoryMode mode);
+struct MHD_Response *exchange_text(const char *text);
 /* Queue a response with the headers that every answer has, and give it up. */
 void exchange_queue(struct exchange *x, unsigned status, struct MHD_Response *response);
-
-/* The value of a field of a form in the body; false: it is not there or too long. */
-bool exchange_field(const struct exchange *x, const char *name, char out[EXCHANGE_FIELD_LEN]);
 
 #endif

@@ -14,12 +14,12 @@ const struct figure figures[] = {
 #define X(name, unit, help) {"node", #name, "counter", #unit, help},
 #include "flow/watch.def"
 #undef X
+#define WORKER(name, kind, unit, help) {"worker", #name, #kind, #unit, help},
+#include "http/figures.def"
 #define X(name, kind, unit, help) {"total", #name, #kind, #unit, help},
 #include "base/counters.def"
 #undef X
 #define COMMAND(name, kind, unit, help) {"command", #name, #kind, #unit, help},
-#include "http/figures.def"
-#define WORKER(name, kind, unit, help) {"worker", #name, #kind, #unit, help},
 #include "http/figures.def"
 #define CLIENT(name, kind, unit, help) {"client", #name, #kind, #unit, help},
 #include "http/figures.def"
@@ -30,6 +30,9 @@ const struct figure *const figures_now = figures;
 const struct figure *const figures_total = figures + NOW_COUNT;
 const struct figure *const figures_node = figures + NOW_COUNT + TOTAL_COUNT;
 const struct figure *const figures_watch = figures + NOW_COUNT + TOTAL_COUNT + NODE_COUNT;
+
+const struct figure *const figures_worker = figures + NOW_COUNT + TOTAL_COUNT + NODE_COUNT +
+                                            WATCH_COUNT;
 
 const bool figures_now_max[NOW_COUNT] = {
 #define NOW(name, unit, merge, help) merge,

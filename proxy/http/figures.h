@@ -25,6 +25,12 @@ enum figures_node {
     NODE_COUNT
 };
 
+enum figures_worker {
+#define WORKER(name, kind, unit, help) WORKER_##name,
+#include "http/figures.def"
+    WORKER_COUNT
+};
+
 struct figure {
     const char *scope;
     const char *name;
@@ -41,6 +47,7 @@ extern const struct figure *const figures_now;
 extern const struct figure *const figures_total;
 extern const struct figure *const figures_node;
 extern const struct figure *const figures_watch; /* of nodes, by enum watch_counter */
+extern const struct figure *const figures_worker;
 
 /* Is a minute of this figure the greatest of its seconds, or their mean? */
 extern const bool figures_now_max[NOW_COUNT];

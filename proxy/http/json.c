@@ -1,78 +1,13 @@
 /* json: the statistics as JSON: the document and its general parts. */
 #include "http/json.h"
-#include "http/auth.h"
 #include "http/json_part.h"
-#include "version.h"
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
+
+#define JSON_SCHEMA 1 /* of the document: it grows when a field changes its meaning */
 
 /* Digits of a number: enough for milliseconds since 1970. */
 #define JSON_DIGITS 13
-
-/* --- values --- */
-
-void json_put(json_t *to, const char *name, json_t *value)
-{
-    if (name)
-        json_object_set_new_nocheck(to, name, value);
-    else
-        json_array_append_new(to, value);
-}
-
-json_t *json_number(double value)
-{
-    if (value <= STATS_UNKNOWN || isnan(value))
-        return json_null();
-    if (value == floor(value) && value < 1e15)
-        return json_integer((json_int_t)value);
-    return json_real(round(value * 1000) / 1000);
-}
-
-json_t *json_time(double time)
-{
-    return time > 0 ? json_number(time) : json_null();
-}
-
-json_t *json_text(const char *text)
-{
-    char clean[512];
-    json_t *value = json_string(text);
-    size_t n = 0;
-    if (value)
-        return value;
-    for (; n < sizeof clean - 1 && text[n]; n++)
-        clean[n] = (unsigned char)text[n] < 0x80 ? text[n] : '?';
-    clean[n] = '\0';
-    return json_string_nocheck(clean);
-}
-
-void json_put_number(json_t *to, const char *name, double value)
-{
-    json_put(to, name, json_number(value));
-}
-
-void json_put_text(json_t *to, const char *name, const char *text)
-{
-    json_put(to, name, json_text(text));
-}
-
-json_t *json_latency(const struct stats_latency *latency)
-{
-    if (latency->p50 < 0)
-        return json_null();
-    json_t *o = json_object();
-    json_put_number(o, "p50_us", round(latency->p50));
-    json_put_number(o, "p99_us", round(latency->p99));
-    json_put_number(o, "p999_us", round(latency->p999));
-    return o;
-}
-
-json_t *json_node_id(const struct stats *s, uint16_t index)
-{
-    const struct stats_node *node = stats_node_at(s, index);
-    return node ? json_text(node->id) : json_null();
-}
 
 /* --- verdict, cluster, figures --- */
 
@@ -205,8 +140,9 @@ static json_t *json_history(const struct stats *s)
     return o;
 }
 
-static json_t *json_figures(void)
+static json_t *json_figures(const struct stats *s)
 {
+    (void)s;
     json_t *list = json_array();
     for (size_t i = 0; i < figure_count; i++) {
         json_t *o = json_object();
@@ -220,7 +156,7 @@ static json_t *json_figures(void)
     return list;
 }
 
-/* --- events, workers, slotway itself --- */
+/* --- events --- */
 
 static json_t *json_events(const struct stats *s, uint64_t changed)
 {
@@ -243,113 +179,45 @@ static json_t *json_events(const struct stats *s, uint64_t changed)
     return o;
 }
 
-static json_t *json_workers(const struct stats *s)
-{
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < s->nworkers; i++) {
-        const struct stats_worker *w = &s->workers[i];
-        json_t *o = json_object();
-        json_put_number(o, "id", i);
-        json_put_number(o, "clients", (double)w->clients);
-        json_put_number(o, "load", w->load);
-        json_put_number(o, "requests_rate", w->requests_rate);
-        json_put_number(o, "turn_p99_us", w->turn_p99);
-        json_put_number(o, "in_flight", (double)w->in_flight);
-        json_put_number(o, "waiting", (double)w->waiting);
-        json_put_number(o, "chunks_bytes", (double)w->chunk_bytes);
-        json_put_number(o, "backends", (double)w->backends);
-        json_put(list, NULL, o);
-    }
-    return list;
-}
-
-static json_t *json_http(const struct stats *s)
-{
-    json_t *o = json_object();
-    json_put_number(o, "connections", s->http_connections);
-    json_put_number(o, "streams", s->http_streams);
-    json_put_number(o, "requests", (double)s->totals[TOTAL_http_requests]);
-    json_put_number(o, "refused", (double)s->totals[TOTAL_http_refused]);
-    return o;
-}
-
-static json_t *json_proxy(const struct stats *s)
-{
-    json_t *o = json_object();
-    json_put_text(o, "version", SLOTWAY_VERSION);
-    json_put_text(o, "id", s->id);
-    json_put_number(o, "pid", getpid());
-    json_put_number(o, "uptime_s", s->time - s->started);
-    json_put(o, "started", json_time(s->started));
-    json_put_text(o, "state", s->draining ? "draining" : s->topology ? "running" : "starting");
-    json_put_number(o, "threads", s->nworkers);
-    json_put_number(o, "memory_bytes", s->now[NOW_memory_bytes]);
-    json_put_number(o, "descriptors", (double)s->descriptors);
-    json_put_number(o, "descriptors_limit", (double)s->descriptors_limit);
-    json_put_number(o, "clients", s->now[NOW_clients]);
-    json_put_number(o, "clients_limit", s->config->maxclients);
-    json_put_number(o, "waiting_limit", s->config->max_waiting_requests);
-    json_put_text(o, "config_file", config_file(s->config));
-    json_put_number(o, "port", s->config->port);
-    json_put_number(o, "commands_known", s->commands_known);
-    json_put(o, "default_password", json_boolean(auth_is_default(s->config)));
-    json_put(o, "http", json_http(s));
-    return o;
-}
-
-static json_t *json_actions(const struct stats *s)
-{
-    json_t *o = json_object();
-    json_put(o, "allowed", json_boolean(*s->token != '\0'));
-    json_put(o, "token", *s->token ? json_text(s->token) : json_null());
-    return o;
-}
-
-static json_t *json_config(const struct stats *s)
-{
-    json_t *list = json_array();
-    for (uint32_t i = 0; i < config_count(); i++) {
-        const struct config_directive *d = config_at(i);
-        json_t *o = json_object();
-        char source[CONFIG_SOURCE_LEN], *value = config_value(s->config, d);
-        bool hidden = config_is_secret(d) && value && *value;
-        config_source(s->config, d, source);
-        json_put_text(o, "name", config_name(d));
-        json_put_text(o, "value", hidden ? "********" : value ? value : "");
-        json_put_text(o, "source", source);
-        json_put(o, "runtime", json_boolean(config_is_runtime(d)));
-        json_put_text(o, "section", config_section_of(d));
-        json_put(list, NULL, o);
-        free(value);
-    }
-    return list;
-}
-
 /* --- the document --- */
 
-static json_t *json_document(const struct stats *s, uint64_t events)
+/* Its parts, in their order. */
+static const struct {
+    const char *name;
+    json_t *(*make)(const struct stats *s);
+    bool fixed; /* only in the whole document: it changes seldom, or is followed by what is told */
+} json_parts[] = {
+    {"verdict", json_verdict, false},
+    {"cluster", json_cluster, false},
+    {"now", json_now, false},
+    {"totals", json_totals, false},
+    {"slots", json_slots, false},
+    {"shards", json_shards, false},
+    {"nodes", json_nodes, false},
+    {"commands", json_commands, false},
+    {"clients", json_clients, false},
+    {"slowlog", json_slowlog, false},
+    {"hot_keys", json_hot_keys, false},
+    {"big_values", json_big_values, false},
+    {"cross_slot", json_cross_slot, false},
+    {"workers", json_workers, false},
+    {"proxy", json_proxy, false},
+    {"actions", json_actions, false},
+    {"history", json_history, true},
+    {"config", json_config, true},
+    {"figures", json_figures, true},
+};
+
+static json_t *json_document(const struct stats *s, uint64_t events, bool whole)
 {
     json_t *o = json_object();
-    json_put_number(o, "schema", 1);
+    json_put_number(o, "schema", JSON_SCHEMA);
     json_put(o, "time", json_time(s->time));
     json_put_number(o, "sequence", (double)s->sequence);
-    json_put(o, "verdict", json_verdict(s));
-    json_put(o, "cluster", json_cluster(s));
-    json_put(o, "now", json_now(s));
-    json_put(o, "totals", json_totals(s));
-    json_put(o, "slots", json_slots(s));
-    json_put(o, "shards", json_shards(s));
-    json_put(o, "nodes", json_nodes(s));
     json_put(o, "events", json_events(s, events));
-    json_put(o, "commands", json_commands(s));
-    json_put(o, "clients", json_clients(s));
-    json_put(o, "slowlog", json_slowlog(s));
-    json_put(o, "hot_keys", json_hot_keys(s));
-    json_put(o, "big_values", json_big_values(s));
-    json_put(o, "cross_slot", json_cross_slot(s));
-    json_put(o, "workers", json_workers(s));
-    json_put(o, "proxy", json_proxy(s));
-    json_put(o, "actions", json_actions(s));
+    for (size_t i = 0; i < sizeof json_parts / sizeof json_parts[0]; i++)
+        if (whole || !json_parts[i].fixed)
+            json_put(o, json_parts[i].name, json_parts[i].make(s));
     return o;
 }
 
@@ -363,16 +231,12 @@ static char *json_write(json_t *o, size_t *len)
 
 char *json_all(const struct stats *s, size_t *len)
 {
-    json_t *o = json_document(s, 0);
-    json_put(o, "history", json_history(s));
-    json_put(o, "config", json_config(s));
-    json_put(o, "figures", json_figures());
-    return json_write(o, len);
+    return json_write(json_document(s, 0, true), len);
 }
 
 char *json_snapshot(const struct stats *s, uint64_t events, size_t *len)
 {
-    json_t *o = json_document(s, events);
+    json_t *o = json_document(s, events, false);
     if (s->minute_complete)
         json_put(o, "minute", json_minute(s));
     return json_write(o, len);

@@ -27,5 +27,9 @@ json_t *json_slowlog(const struct stats *s);
 json_t *json_hot_keys(const struct stats *s);
 json_t *json_big_values(const struct stats *s);
 json_t *json_cross_slot(const struct stats *s);
+json_t *json_workers(const struct stats *s);
+json_t *json_proxy(const struct stats *s);
+json_t *json_actions(const struct stats *s);
+json_t *json_config(const struct stats *s);
 
 #endif

@@ -214,10 +214,17 @@ static void metrics_commands(const struct stats *s, struct gather_part *out)
 
 static void metrics_workers(const struct stats *s, struct gather_part *out)
 {
-    metrics_head(out, "slotway_worker_clients", "gauge", "clients of the thread");
-    for (uint32_t i = 0; i < s->nworkers; i++)
-        gather_printf(out, "slotway_worker_clients{worker=\"%u\"} %llu\n", i,
-                      (unsigned long long)s->workers[i].clients);
+    char name[METRICS_NAME];
+    for (unsigned j = 0; j < WORKER_COUNT; j++) {
+        if (j == WORKER_load || j == WORKER_requests_rate)
+            continue; /* rates are Prometheus' business */
+        double scale = metrics_name("worker_", &figures_worker[j], name);
+        metrics_head(out, name, figures_worker[j].kind, figures_worker[j].help);
+        for (uint32_t i = 0; i < s->nworkers; i++)
+            if (s->workers[i].v[j] > STATS_UNKNOWN)
+                gather_printf(out, "%s{worker=\"%u\"} %.15g\n", name, i,
+                              s->workers[i].v[j] * scale);
+    }
     metrics_head(out, "slotway_worker_cpu_seconds_total", "counter",
                  "processor time of the thread");
     for (uint32_t i = 0; i < s->nworkers; i++)

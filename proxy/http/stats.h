@@ -77,8 +77,7 @@ struct stats_sighting {
 };
 
 struct stats_worker {
-    uint64_t clients, in_flight, waiting, chunk_bytes, backends;
-    double load, requests_rate, turn_p99;
+    double v[WORKER_COUNT];
     double cpu_seconds; /* since the start */
     double stuck;       /* seconds since its loop was seen turning, 0: it does */
 };

@@ -128,6 +128,66 @@ START_TEST(json_has_the_shape_of_the_sample)
 }
 END_TEST
 
+/* Where the document has the figures of a scope. */
+static const struct {
+    const char *scope, *path;
+} places[] = {
+    {"now", "now"},
+    {"total", "totals"},
+    {"node", "nodes"},
+    {"command", "commands.list"},
+    {"client", "clients.by_rate"},
+    {"worker", "workers"},
+};
+
+/* The object at a path of names; of a list its first element. */
+static json_t *at_path(json_t *o, const char *path)
+{
+    char name[32];
+    for (const char *p = path; *p; p += strcspn(p, "."), p += *p == '.') {
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(p, "."), p);
+        o = json_object_get(o, name);
+    }
+    return json_is_array(o) ? json_array_get(o, 0) : o;
+}
+
+/* In objects of their own, or told otherwise. */
+static bool is_elsewhere(const char *scope, const char *name)
+{
+    static const char *const names[] = {"connections_shared",
+                                        "connections_bulk",
+                                        "connections_leased",
+                                        "redirects",
+                                        "refused",
+                                        "lost",
+                                        "replied",
+                                        "opened",
+                                        "failed",
+                                        "up"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(scope, "node") == 0 && strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+START_TEST(every_figure_of_the_table_is_in_the_document)
+{
+    size_t len;
+    char *text = json_all(s, &len);
+    json_t *made = parse(text, len);
+    for (size_t i = 0; i < figure_count; i++)
+        for (size_t j = 0; j < sizeof places / sizeof *places; j++) {
+            if (strcmp(places[j].scope, figures[i].scope) != 0 ||
+                is_elsewhere(figures[i].scope, figures[i].name))
+                continue;
+            json_t *place = at_path(made, places[j].path);
+            ck_assert_msg(json_object_get(place, figures[i].name) != NULL, "%s has no %s",
+                          places[j].path, figures[i].name);
+        }
+    json_decref(made);
+}
+END_TEST
+
 START_TEST(a_snapshot_is_one_line_without_what_does_not_change)
 {
     size_t len;
@@ -262,6 +322,7 @@ static Suite *output_suite(void)
     TCase *t = tcase_create("output");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, json_has_the_shape_of_the_sample);
+    tcase_add_test(t, every_figure_of_the_table_is_in_the_document);
     tcase_add_test(t, a_snapshot_is_one_line_without_what_does_not_change);
     tcase_add_test(t, passwords_are_not_shown);
     tcase_add_test(t, a_huge_cluster_stays_small);
