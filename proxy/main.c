@@ -83,7 +83,7 @@ static void server_on_drain(void *owner, void *arg)
     listener_set_open(server->listener, !drain);
     for (uint32_t i = 0; i < server->process.nworkers; i++)
         worker_empty(server->process.workers[i], drain);
-    event_note(EVENT_PROXY, EVENT_WARNING,
+    event_note(EVENT_PROXY, drain ? EVENT_WARNING : EVENT_INFO, "%s",
                drain ? "slotway takes no new clients" : "slotway takes clients again");
 }
 

@@ -85,19 +85,35 @@ static const char *name(const struct topology *t, uint16_t position, char out[28
     return out;
 }
 
-static void log_flags(const struct topology *t, uint16_t i, uint32_t before)
+/* What follows from something else that is told: a dead node is not suspected any more, a master is
+ * behind nobody, and a new replica is behind until it has said that it is not. */
+static bool is_implied(const struct topology_node *node, uint32_t before, uint32_t flag, bool known)
 {
-    uint32_t changed = before ^ t->nodes[i].flags;
+    if (flag == TOPOLOGY_PFAIL)
+        return (node->flags | before) & TOPOLOGY_FAIL;
+    if (flag == TOPOLOGY_LAGGING)
+        return !known || node->flags & (TOPOLOGY_MASTER | TOPOLOGY_FAIL | TOPOLOGY_SILENT);
+    return false;
+}
+
+/* before: its flags until now; known: it is not new. */
+static void log_flags(const struct topology *t, uint16_t i, uint32_t before, bool known)
+{
+    const struct topology_node *node = &t->nodes[i];
+    uint32_t changed = before ^ node->flags;
     char buf[280];
 
     for (size_t f = 0; f < sizeof(flag_texts) / sizeof(flag_texts[0]); f++) {
         const struct flag_text *text = &flag_texts[f];
+        bool on = node->flags & text->flag;
+        enum event_severity severity = on ? text->severity : EVENT_INFO;
 
-        bool on = t->nodes[i].flags & text->flag;
-
-        if (changed & text->flag)
-            say(EVENT_NODE, on ? text->severity : EVENT_INFO, text->level, "%s %s %s",
-                role(&t->nodes[i]), name(t, i, buf), on ? text->on : text->off);
+        if (!(changed & text->flag) || is_implied(node, before, text->flag, known))
+            continue;
+        if (severity == EVENT_CRITICAL && node->slots == 0)
+            severity = EVENT_WARNING;
+        say(EVENT_NODE, severity, text->level, "%s %s %s", role(node), name(t, i, buf),
+            on ? text->on : text->off);
     }
 }
 
@@ -112,7 +128,7 @@ static void log_new(const struct topology *t, uint16_t i)
     else
         say(EVENT_NODE, EVENT_INFO, LOG_LEVEL_NOTICE, "node %s (%.*s) is there: replica of %s",
             name(t, i, buf), ID_SHOWN, node->id, name(t, node->master, of));
-    log_flags(t, i, 0);
+    log_flags(t, i, 0, false);
 }
 
 static void log_role(const struct topology *b, uint16_t j, const struct topology *a, uint16_t i)
@@ -146,7 +162,7 @@ static void log_node(const struct topology *b, uint16_t j, const struct topology
         say(EVENT_NODE, EVENT_WARNING, LOG_LEVEL_NOTICE, "%s %s was restarted%s%s", role(node),
             name(a, i, buf), strcmp(old->version, node->version) ? ", now version " : "",
             strcmp(old->version, node->version) ? node->version : "");
-    log_flags(a, i, old->flags);
+    log_flags(a, i, old->flags, true);
     log_role(b, j, a, i);
 }
 
@@ -156,7 +172,7 @@ static void log_slots_from(const struct topology *b, uint16_t from, const struct
 {
     const struct topology_node *old = from == TOPOLOGY_NO_NODE ? NULL : &b->nodes[from];
     const char *old_id = old ? old->id : "";
-    char was[280], buf[280];
+    char was[280], buf[280], text[700];
 
     memset(counts, 0, ((size_t)a->nnodes + 1) * sizeof(*counts));
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
@@ -167,10 +183,12 @@ static void log_slots_from(const struct topology *b, uint16_t from, const struct
 
         if (counts[i] == 0 || strcmp(to == TOPOLOGY_NO_NODE ? "" : a->nodes[to].id, old_id) == 0)
             continue;
-        say(EVENT_SLOTS, EVENT_INFO, LOG_LEVEL_NOTICE,
-            "%u slots moved from %s (epoch %" PRIu64 ") to %s (epoch %" PRIu64 ")", counts[i],
-            name(b, from, was), old ? old->epoch : 0, name(a, to, buf),
-            to == TOPOLOGY_NO_NODE ? 0 : a->nodes[to].epoch);
+        snprintf(text, sizeof(text),
+                 "slots moved from %s (epoch %" PRIu64 ") to %s (epoch %" PRIu64 ")",
+                 name(b, from, was), old ? old->epoch : 0, name(a, to, buf),
+                 to == TOPOLOGY_NO_NODE ? 0 : a->nodes[to].epoch);
+        log_at(LOG_LEVEL_NOTICE, "cluster: %u %s", counts[i], text);
+        event_note_some(EVENT_SLOTS, EVENT_INFO, counts[i], "%s", text);
     }
 }
 
@@ -203,7 +221,8 @@ void changes_log(const struct topology *before, const struct topology *after)
                 name(before, j, buf), ID_SHOWN, before->nodes[j].id);
     if (before)
         log_slots(before, after);
-    if (!before || before->covered != after->covered)
-        say(EVENT_SLOTS, after->covered < SLOT_COUNT ? EVENT_CRITICAL : EVENT_INFO,
-            LOG_LEVEL_NOTICE, "%u of %u slots are served", after->covered, SLOT_COUNT);
+    uint32_t uncovered = topology_uncovered(after);
+    if (!before || topology_uncovered(before) != uncovered)
+        say(EVENT_SLOTS, uncovered ? EVENT_CRITICAL : EVENT_INFO, LOG_LEVEL_NOTICE,
+            "%u of %u slots are served", SLOT_COUNT - uncovered, SLOT_COUNT);
 }

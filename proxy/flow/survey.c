@@ -112,7 +112,7 @@ struct survey_top {
 
 static void survey_top_add(struct survey_top *top, const struct client *c, uint64_t value)
 {
-    if (value == 0 || (top->n == SURVEY_CLIENTS && value <= top->v[top->least].value))
+    if (top->n == SURVEY_CLIENTS && value <= top->v[top->least].value)
         return;
     uint32_t at = top->n < SURVEY_CLIENTS ? top->n++ : top->least;
     top->v[at].client = c;
@@ -163,7 +163,8 @@ static void survey_clients(struct worker *w, struct survey *s)
     watch->surveyed = w->now;
     for (struct client *c = w->clients; c; c = c->next) {
         s->clients++;
-        survey_top_add(&output, c, c->stream.unsent);
+        if (c->stream.unsent)
+            survey_top_add(&output, c, c->stream.unsent);
         survey_top_add(&rate, c, c->commands - c->commands_before);
     }
     for (uint32_t i = 0; i < output.n; i++)

@@ -66,21 +66,36 @@ static void collector_take_slow(struct stats *s, const struct survey *survey)
     memcpy(s->slow, all, s->nslow * sizeof *all);
 }
 
-/* Put a sighting in front; one that tells the same as the newest counts with it. */
+/* Put a sighting in front. */
 static void collector_prepend(struct stats_sighting *list, uint32_t *n, uint32_t cap,
-                              const struct watch_sighting *seen, bool same_counts)
+                              const struct watch_sighting *seen, uint32_t count)
 {
-    if (same_counts && *n > 0 && strcmp(list[0].seen.command, seen->command) == 0 &&
-        strcmp(list[0].seen.client, seen->client) == 0) {
-        list[0].seen.at = seen->at;
-        list[0].count++;
-        return;
-    }
     if (*n < cap)
         (*n)++;
     memmove(list + 1, list, (*n - 1) * sizeof *list);
     list[0].seen = *seen;
-    list[0].count = 1;
+    list[0].count = count;
+}
+
+/* The same command of the same application (by its name, else by its address) is one line. */
+static bool collector_is_same(const struct watch_sighting *a, const struct watch_sighting *b)
+{
+    if (strcmp(a->command, b->command) != 0)
+        return false;
+    return *a->name || *b->name ? strcmp(a->name, b->name) == 0 : strcmp(a->client, b->client) == 0;
+}
+
+static void collector_take_refusal(struct stats *s, const struct watch_sighting *seen)
+{
+    uint32_t count = 1, at = 0;
+    while (at < s->ncross && !collector_is_same(&s->cross[at].seen, seen))
+        at++;
+    if (at < s->ncross) {
+        count += s->cross[at].count;
+        memmove(&s->cross[at], &s->cross[at + 1], (s->ncross - at - 1) * sizeof *s->cross);
+        s->ncross--;
+    }
+    collector_prepend(s->cross, &s->ncross, STATS_CROSS, seen, count);
 }
 
 static void collector_take_sightings(struct stats *s, const struct survey *survey)
@@ -88,9 +103,9 @@ static void collector_take_sightings(struct stats *s, const struct survey *surve
     for (uint32_t i = 0; i < survey->nsightings; i++) {
         const struct watch_sighting *seen = &survey->sightings[i];
         if (seen->what == WATCH_CROSS_SLOT) {
-            collector_prepend(s->cross, &s->ncross, STATS_CROSS, seen, true);
+            collector_take_refusal(s, seen);
         } else {
-            collector_prepend(s->big, &s->nbig, STATS_BIG, seen, false);
+            collector_prepend(s->big, &s->nbig, STATS_BIG, seen, 1);
             s->big_total++;
         }
     }

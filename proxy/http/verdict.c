@@ -36,6 +36,7 @@ struct finding *verdict_add(struct stats *s, const struct verdict_rule *rule,
     va_list ap;
     memset(f, 0, sizeof *f);
     f->rule = rule->name;
+    f->rank = (size_t)(rule - verdict_rules);
     f->severity = rule->severity;
     f->patience = rule->patience;
     f->where = where;
@@ -75,8 +76,8 @@ static void verdict_date(struct verdict *v, double now)
     }
 }
 
-/* Those that are told first; of these the worst first, then oldest first, then in the order of the
- * table. */
+/* Those that are told first; of these the worst first, then in the order of the table, then oldest
+ * first, then by place. */
 static int verdict_compare(const void *a, const void *b)
 {
     const struct finding *x = a, *y = b;
@@ -84,9 +85,12 @@ static int verdict_compare(const void *a, const void *b)
         return (int)y->told - (int)x->told;
     if (x->severity != y->severity)
         return (int)y->severity - (int)x->severity;
+    if (x->rank != y->rank)
+        return x->rank < y->rank ? -1 : 1;
     if (x->since != y->since)
         return x->since < y->since ? -1 : 1;
-    return strcmp(x->rule, y->rule);
+    return x->first != y->first ? (x->first > y->first) - (x->first < y->first)
+                                : strcmp(x->node, y->node);
 }
 
 void verdict_find(struct stats *s)

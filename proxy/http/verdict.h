@@ -23,6 +23,7 @@ struct finding {
     char text[VERDICT_TEXT];
     char advice[VERDICT_TEXT];
     double since;    /* seconds since 1970 */
+    size_t rank;     /* of its rule in the table */
     double patience; /* s that it must have lasted … */
     bool told;       /* … and it has */
     double value;
@@ -34,7 +35,7 @@ struct finding {
 };
 
 struct verdict {
-    struct finding *findings; /* VERDICT_KEPT of them, worst first, oldest first among equals */
+    struct finding *findings; /* VERDICT_KEPT of them, worst first: verdict.c */
     uint32_t n;               /* those that have lasted as long as their rules want */
     uint32_t nall;            /* … and behind them those that have not */
     struct finding *before;   /* those of the last second: from them comes `since` */

@@ -45,8 +45,15 @@ static void find_no_cluster(struct stats *s, const struct verdict_rule *rule)
 {
     if (s->topology)
         return;
+    const struct config_list *nodes = &s->config->cluster_nodes;
+    const char *first = nodes->n ? nodes->v[0] : "nobody";
     struct finding *f = verdict_add(s, rule, VERDICT_PROXY, "no node of the cluster has answered");
-    verdict_advise(f, "Look at cluster-nodes and auth-password, and at the log of slotway.");
+    verdict_advise(f,
+                   nodes->n > 1 ? "Asked are %s and %u more. Look at cluster-nodes and "
+                                  "auth-password, and at slotway's log."
+                                : "Asked is %s. Look at cluster-nodes and auth-password, and at "
+                                  "slotway's log.",
+                   first, nodes->n - 1);
     f->since = s->started;
 }
 
@@ -55,7 +62,9 @@ static void add_uncovered(struct stats *s, const struct verdict_rule *rule, uint
 {
     uint16_t owner = s->topology->owner[first];
     const struct stats_node *node = owner == TOPOLOGY_NO_NODE ? NULL : &s->nodes[owner];
-    double waiting = node ? node->v[NODE_waiting] : (double)s->waiting_nowhere;
+    /* what was sent before the node fell silent waits, too */
+    double waiting = node ? node->v[NODE_waiting] + node->v[NODE_in_flight]
+                          : (double)s->waiting_nowhere;
     char range[32], wait[48] = "";
     snprintf(range, sizeof range, first == last ? "slot %u has" : "slots %u-%u have", first, last);
     if (waiting >= 1)
@@ -290,8 +299,10 @@ static void find_unread(struct stats *s, const struct verdict_rule *rule)
         double held = (double)client->output;
         if (held < UNREAD_MOST)
             break; /* the greatest come first */
-        struct finding *f = verdict_add(s, rule, VERDICT_CLIENT, "client %s holds %.0f MB unread",
-                                        client->address, held / MEGABYTE);
+        bool named = *client->name;
+        struct finding *f = verdict_add(
+            s, rule, VERDICT_CLIENT, "client %s%s%s%s holds %.0f MB unread", client->address,
+            named ? " (" : "", client->name, named ? ")" : "", held / MEGABYTE);
         f->client = client->id;
         f->value = held;
         verdict_advise(f,
@@ -365,26 +376,27 @@ static void find_default_password(struct stats *s, const struct verdict_rule *ru
     verdict_advise(f, "Set stats-password in slotway.conf. Until then only this host is served.");
 }
 
+/* Of findings of one severity those of the upper rules are told first. */
 const struct verdict_rule verdict_rules[] = {
     {"no-cluster", VERDICT_CRITICAL, 0, find_no_cluster, "no node has answered yet"},
     {"slots-uncovered", VERDICT_CRITICAL, 0, find_uncovered, "slots have no living master"},
-    {"node-down", VERDICT_CRITICAL, 0, find_down,
-     "a node does not answer (a warning for one without slots)"},
     {"worker-stuck", VERDICT_CRITICAL, 0, find_stuck,
      "a worker's loop has not turned for a second"},
     {"waiting-full", VERDICT_CRITICAL, 0, find_waiting, "nine tenths of max-waiting-requests wait"},
+    {"node-down", VERDICT_CRITICAL, 0, find_down,
+     "a node does not answer (a warning for one without slots)"},
+    {"clients-full", VERDICT_WARNING, 0, find_clients, "nine tenths of maxclients are connected"},
+    {"errors", VERDICT_WARNING, 2, find_errors, "one reply in ten is an error"},
     {"node-state", VERDICT_WARNING, 1, find_states,
      "a node is suspected, loading, busy with a script, or too far behind its master"},
     {"node-slow", VERDICT_WARNING, 3, find_slow,
      "a node takes five times as long as its peers, and half a millisecond longer"},
     {"node-memory", VERDICT_WARNING, 0, find_memory, "a node uses nine tenths of its maxmemory"},
+    {"client-unread", VERDICT_WARNING, 0, find_unread, "a client leaves 64 MB or more unread"},
     {"no-replica", VERDICT_WARNING, 1, find_no_replica,
      "a master with slots has no living replica"},
     {"masters-on-one-host", VERDICT_WARNING, 0, find_one_host,
      "more than half of the masters are on one host, though a failover could even it out"},
-    {"client-unread", VERDICT_WARNING, 0, find_unread, "a client leaves 64 MB or more unread"},
-    {"clients-full", VERDICT_WARNING, 0, find_clients, "nine tenths of maxclients are connected"},
-    {"errors", VERDICT_WARNING, 2, find_errors, "one reply in ten is an error"},
     {"draining", VERDICT_WARNING, 0, find_draining, "slotway takes no new clients"},
     {"default-password", VERDICT_WARNING, 0, find_default_password,
      "stats-password is still the default one"},

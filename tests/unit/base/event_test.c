@@ -26,9 +26,22 @@ START_TEST(the_same_thing_counts)
     event_note(EVENT_NODE, EVENT_INFO, "same");
     ck_assert_uint_eq(event_total(), 2);
     ck_assert_uint_eq(event_copy(got, EVENT_KEPT, known), 2);
-    ck_assert_str_eq(got[1].text, "same");
-    ck_assert_uint_eq(got[1].count, 2);
+    ck_assert_str_eq(got[0].text, "same"); /* it changed last */
+    ck_assert_uint_eq(got[0].count, 2);
     ck_assert_uint_eq(event_copy(got, EVENT_KEPT, event_changed()), 0);
+}
+END_TEST
+
+START_TEST(numbers_add_up)
+{
+    for (int i = 0; i < 300; i++) {
+        event_note_some(EVENT_SLOTS, EVENT_INFO, 3, "slots moved from %s to %s", "a", "b");
+        event_note_some(EVENT_SLOTS, EVENT_INFO, 1, "slots moved from a to c");
+    }
+    ck_assert_uint_eq(event_copy(got, EVENT_KEPT, 0), 2);
+    ck_assert_str_eq(got[0].text, "300 slots moved from a to c");
+    ck_assert_str_eq(got[1].text, "900 slots moved from a to b");
+    ck_assert_uint_eq(got[1].count, 1);
 }
 END_TEST
 
@@ -59,6 +72,7 @@ static Suite *event_suite(void)
     TCase *t = tcase_create("event");
     tcase_add_test(t, the_newest_come_first);
     tcase_add_test(t, the_same_thing_counts);
+    tcase_add_test(t, numbers_add_up);
     tcase_add_test(t, it_is_bounded);
     tcase_add_test(t, a_storm_does_not_drive_out_the_others);
     suite_add_tcase(suite, t);

@@ -149,6 +149,15 @@ START_TEST(clients_slow_requests_and_refusals)
     s = tick(); /* they are not taken twice */
     ck_assert_uint_eq(s->nslow, nslow);
     ck_assert_uint_eq(s->cross[0].count, 2);
+    flow_send(f, c, "RENAME a c", "RENAME a b");
+    flow_settle(f);
+    s = tick(); /* the same again is one line, wherever it was */
+    ck_assert_uint_eq(s->ncross, 2);
+    ck_assert_uint_eq(s->cross[0].count, 3);
+    ck_assert_str_eq(s->cross[0].seen.command, "RENAME a b");
+    ck_assert_str_eq(s->cross[1].seen.command, "RENAME a c");
+    s = tick();
+    ck_assert_uint_eq(s->nrate, 1); /* it is idle now, and shown */
 }
 END_TEST
 

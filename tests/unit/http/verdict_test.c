@@ -44,7 +44,8 @@ START_TEST(slots_without_a_master)
 {
     world_tick(s);
     world_set_flags(s, 2, TOPOLOGY_SILENT);
-    s->nodes[2].v[NODE_waiting] = 1240;
+    s->nodes[2].v[NODE_waiting] = 1200;
+    s->nodes[2].v[NODE_in_flight] = 40;
     world_tick(s);
     double since = s->time;
     for (int i = 0; i < 5; i++)
@@ -55,6 +56,7 @@ START_TEST(slots_without_a_master)
     ck_assert_str_eq(f->node, s->nodes[2].id);
     ck_assert_int_eq(verdict_severity(&s->verdict), VERDICT_CRITICAL);
     ck_assert(verdict_since(&s->verdict) == since);
+    ck_assert_str_eq(s->verdict.findings[0].rule, "slots-uncovered");
     expect_text("node-down", "master 10.0.0.3:6379 does not answer");
     ck_assert_ptr_null(world_finding(s, "no-cluster"));
     world_set_flags(s, 2, 0);
@@ -211,6 +213,21 @@ START_TEST(the_default_password)
 }
 END_TEST
 
+START_TEST(the_oldest_warning_hides_no_worse_one)
+{
+    world_free(s);
+    s = world_new(3, "");
+    world_tick(s);
+    world_set_flags(s, 4, TOPOLOGY_SILENT);
+    for (int i = 0; i < 3; i++)
+        world_tick(s);
+    ck_assert_uint_eq(s->verdict.n, 3);
+    ck_assert_str_eq(s->verdict.findings[0].rule, "node-down");
+    ck_assert_str_eq(s->verdict.findings[1].rule, "no-replica");
+    ck_assert_str_eq(s->verdict.findings[2].rule, "default-password");
+}
+END_TEST
+
 START_TEST(suspicion)
 {
     world_set_flags(s, 0, TOPOLOGY_PFAIL);
@@ -240,6 +257,7 @@ static Suite *verdict_suite(void)
     tcase_add_test(t, many_errors);
     tcase_add_test(t, states_of_slotway_itself);
     tcase_add_test(t, the_default_password);
+    tcase_add_test(t, the_oldest_warning_hides_no_worse_one);
     tcase_add_test(t, suspicion);
     suite_add_tcase(suite, t);
     return suite;
