@@ -6,7 +6,7 @@
 #include "http/stats.h"
 
 void summary_text(const struct stats *s, struct gather_part *out);
-/* The verdict as a line of HTML. */
+/* The verdict as a paragraph of HTML, and all of the text below it. */
 void summary_html(const struct stats *s, struct gather_part *out);
 
 #endif

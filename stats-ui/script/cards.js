@@ -186,8 +186,10 @@ function timeTicks(low, high) {
   return ticks;
 }
 
-// Failovers and the like, as lines through every chart; the critical ones on top.
+// Failovers and the like, as lines through every chart; the critical ones on top. Faint, because
+// trouble comes in bursts that must not hide the figures.
 function drawEventLines(context, area, graph) {
+  context.globalAlpha = 0.5;
   for (const severity of ['warning', 'critical']) {
     context.fillStyle = colorOf(`--event-${severity}`);
     for (const event of model.events) {
@@ -196,6 +198,7 @@ function drawEventLines(context, area, graph) {
       if (x >= area.x && x <= area.x + area.w) context.fillRect(x, area.y, 1, area.h);
     }
   }
+  context.globalAlpha = 1;
 }
 
 function optionsOf(made, rows, window) {

@@ -24,12 +24,13 @@ const trouble = new Map();
 const ageOf = (since) => (since ? duration(serverNow() - since) : '');
 const isMaster = (node) => node.role === 'master';
 
-function slotsOf(node) {
-  const shard = model.snapshot.shards.find((one) => one.master === node.id);
-  if (!shard?.ranges.length) return isMaster(node) ? 'none' : '';
-  const [first, last] = shard.ranges[0];
-  const text = first === last ? `${first}` : `${first}–${last}`;
-  return shard.ranges.length > 1 ? `${text} +${shard.ranges.length - 1}` : text;
+const rangeText = ([first, last]) => (first === last ? `${first}` : `${first}–${last}`);
+
+function fillSlots(cell, node) {
+  const ranges = model.snapshot.shards.find((one) => one.master === node.id)?.ranges || [];
+  const more = ranges.length > 1 ? ` +${ranges.length - 1}` : '';
+  setText(cell, ranges.length ? rangeText(ranges[0]) + more : isMaster(node) ? 'none' : '');
+  setAttribute(cell, 'title', more ? ranges.map(rangeText).join(', ') : null);
 }
 
 function fillState(cell, node) {
@@ -104,8 +105,17 @@ function waitingText(node) {
   return `${count(node.waiting)} (${latency(node.waiting_oldest_ms * 1000)})`;
 }
 
-function connectionsText({ connections: c }) {
-  return `${c.shared}${c.bulk ? `\u202f+\u202f${c.bulk}` : ''} / ${c.leased} / ${count(c.limit)}`;
+// What there is none of is left out; the whole is told to who points at it.
+function fillConnections(cell, { connections: c }) {
+  const bulk = c.bulk ? ` + ${c.bulk} bulk` : '';
+  const leased = c.leased ? ` + ${count(c.leased)} leased` : '';
+  setText(cell, `${c.shared}${bulk}${leased}`);
+  setAttribute(
+    cell,
+    'title',
+    `${c.shared} shared, ${c.bulk} for large values, ${c.leased} leased to single clients, ` +
+      `of which there may be ${exactly(c.limit)}`,
+  );
 }
 
 function lagText(node) {
@@ -115,9 +125,9 @@ function lagText(node) {
 
 const NODE_COLUMNS = [
   { title: 'Node', fill: fillName },
-  { title: 'State', fill: fillState, class: 'bare' },
+  { title: 'State', fill: fillState, class: 'bare state-cell' },
   { title: 'Role', fill: fillRole, class: 'bare' },
-  { title: 'Slots', text: slotsOf, class: 'bare slots' },
+  { title: 'Slots', fill: fillSlots, class: 'bare slots' },
   field('Requests/s', 'requests_rate'),
   field('In flight', 'in_flight'),
   { ...alarm('Waiting', 'waiting'), text: waitingText },
@@ -133,10 +143,13 @@ const NODE_COLUMNS = [
   },
   field('From it', 'bytes_in_rate', byteRate, { minor: true }),
   field('To it', 'bytes_out_rate', byteRate, { minor: true }),
-  number('Connections', connectionsText, {
+  {
+    title: 'Connections',
+    fill: fillConnections,
+    number: true,
     minor: true,
-    help: 'shared (+ for large values) / leased to single clients / limit of those',
-  }),
+    help: 'shared ones, and those for large values or leased to single clients',
+  },
   {
     ...field('Lag', 'replication_lag_bytes', bytes, { minor: true }),
     text: lagText,

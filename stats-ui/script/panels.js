@@ -8,6 +8,7 @@ const time = (seconds) => clock(seconds, serverNow());
 
 const CLIENT_COLUMNS = [
   { title: 'Client', text: (c) => c.address, sort: (c) => c.address },
+  { title: 'Name', text: (c) => c.name || MISSING, sort: (c) => c.name, class: 'key' },
   field('Unread', 'output_bytes', bytes, {
     mark: (c) => (c.output_bytes > UNREAD_MUCH ? 'bad' : quiet(c.output_bytes)),
   }),
@@ -15,7 +16,6 @@ const CLIENT_COLUMNS = [
   field('In flight', 'in_flight'),
   alarm('Waiting', 'waiting'),
   { title: 'Last', text: (c) => c.command || MISSING, class: 'key' },
-  { title: 'Name', text: (c) => c.name || MISSING, sort: (c) => c.name, class: 'key' },
   { title: 'Library', text: (c) => c.library || MISSING, sort: (c) => c.library, class: 'key' },
   field('Requests', 'requests'),
   field('Idle', 'idle_s', duration),
@@ -70,12 +70,12 @@ const TABLES = [
     columns: [
       { title: 'Time', text: (s) => time(s.at) },
       field('Took', 'duration_us', latency, { fill: fillDuration, mark: null }),
+      { title: 'Command', text: (s) => s.command, class: 'key' },
       field('In slotway', 'inside_us', latency, {
         mark: (s) => (s.inside_us > s.node_us ? 'bad' : ''),
         help: 'waiting in slotway',
       }),
       field('At the node', 'node_us', latency),
-      { title: 'Command', text: (s) => s.command, class: 'key' },
       { title: 'Node', text: (s) => nodeName(s.node) },
       { title: 'Client', text: whoAsked },
     ],
@@ -128,7 +128,7 @@ const TABLES = [
     rows: hotKeys,
     summary: ({ hot_keys: hot }) =>
       hot.sampled
-        ? `estimated from ${plural(hot.sampled, 'sample')} of the last ${duration(hot.window_s)}`
+        ? `of the last ${duration(hot.window_s)}, estimated from ${count(hot.sampled)} samples so far`
         : '',
     columns: [
       { title: 'Key', text: (k) => k.key, sort: (k) => k.key, class: 'key' },

@@ -285,8 +285,9 @@ async function fitsOnAPhone() {
 async function tellsWithoutJavaScript() {
   const plain = await openPage({ javaScriptEnabled: false });
   assert.ok(await plain.locator('.plain .verdict').textContent());
+  assert.match(await plain.locator('.plain pre').textContent(), /127\.0\.0\.1:\d+ +master +up/);
   for (const link of ['/stats.json', '/stats;csv', '/metrics', '/summary']) {
-    assert.ok(await plain.locator(`.plain a[href="${link}"]`).isVisible());
+    assert.ok(await plain.locator(`footer a[href="${link}"]`).isVisible());
   }
   await plain.context().close();
 }
