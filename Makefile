@@ -137,7 +137,7 @@ bench: ## measure against a direct connection and PEERS="name=host:port:pid ..."
 	@PEERS="$(PEERS)" BUILD="$(BUILD)" tests/bench/run
 
 redis-suite: ## run Redis' own test suite against slotway (fetches Redis' source; UNITS="unit/keyspace ...")
-	@deploy/install-deps run
+	@deploy/install-deps build run suite
 	@$(MAKE) all
 	@BUILD="$(BUILD)" tests/redis-suite $(UNITS)
 
