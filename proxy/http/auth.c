@@ -4,6 +4,7 @@
 #include "http/auth.h"
 #include "base/memory.h"
 #include "base/net.h"
+#include <arpa/inet.h>
 #include <crypt.h>
 #include <netinet/in.h>
 #include <openssl/crypto.h>
@@ -12,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #define AUTH_ADDRESSES        512 /* whose wrong passwords are remembered; the oldest is forgotten */
 #define AUTH_DEFAULT_PASSWORD "admin"
@@ -68,6 +71,23 @@ static bool auth_is_hash(const char *text)
 bool auth_is_default(const struct config *config)
 {
     return strcmp(config->stats_password, AUTH_DEFAULT_PASSWORD) == 0;
+}
+
+bool auth_is_own_name(const char *host)
+{
+    static const char local[] = "localhost";
+    char name[256], own[256] = "";
+    unsigned char address[16];
+    bool v6 = host && *host == '[';
+    if (!host || !*host)
+        return true;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(host + v6, v6 ? "]" : ":"), host + v6);
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, name, address) == 1)
+        return true;
+    gethostname(own, sizeof own - 1);
+    size_t len = strlen(name), dot = len > sizeof local ? len - sizeof local : 0;
+    return strcasecmp(name, local) == 0 || strcasecmp(name, own) == 0 ||
+           (dot && name[dot] == '.' && strcasecmp(name + dot + 1, local) == 0);
 }
 
 /* --- guesses --- */

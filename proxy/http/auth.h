@@ -34,6 +34,11 @@ uint64_t auth_refused(const struct auth *a);
 /* Is the password still the one that everybody knows? */
 bool auth_is_default(const struct config *config);
 
+/* Does a request with this Host header name this host, or an address: not a name of somebody else's
+ * whose DNS says that it is us ("DNS rebinding": a page of theirs could read ours in the browser of
+ * whoever sits at this host, as the default password is known)? NULL and "": there is none. */
+bool auth_is_own_name(const char *host);
+
 /* Are the two texts the same? Takes the same time wherever they differ. */
 bool auth_same(const char *a, const char *b);
 

@@ -13,7 +13,8 @@
 #define EXCHANGE_REALM "slotway"
 #define EXCHANGE_DEFAULT                                                                           \
     "The password of slotway's statistics page is still the default one, so the page is served "   \
-    "to slotway's own host only. Set stats-password in slotway.conf, or send PROXY CONFIG SET "    \
+    "to slotway's own host only, under its own name or address. Set stats-password in "            \
+    "slotway.conf, or send PROXY CONFIG SET "                                                      \
     "stats-password YOURS from a client on slotway's host."
 
 /* --- who may ask --- */
@@ -53,6 +54,10 @@ static bool exchange_may(struct exchange *x)
     clock_gettime(CLOCK_MONOTONIC, &now);
     enum auth_result result = auth_check(h->auth, h->stats->config, exchange_peer(x), user,
                                          password, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+    const char *host = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND,
+                                                   MHD_HTTP_HEADER_HOST);
+    if (auth_is_default(h->stats->config) && !auth_is_own_name(host))
+        result = AUTH_DEFAULT;
     MHD_free(user);
     MHD_free(password);
     if (result == AUTH_OK) {

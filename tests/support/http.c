@@ -51,8 +51,8 @@ struct http_answer http_ask_from(const char *from, const char *to, int port, con
     size_t cap = strlen(request) + (headers ? strlen(headers) : 0) + (body ? strlen(body) : 0) +
                  200;
     char *text = malloc(cap), *all = malloc(MOST);
-    int len = snprintf(text, cap, "%s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n%s", request,
-                       headers ? headers : "");
+    int len = snprintf(text, cap, "%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s",
+                       request, headers ? headers : "");
     if (body)
         len += snprintf(
             text + len, cap - (size_t)len,

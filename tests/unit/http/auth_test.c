@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct auth *a;
 static struct config *config;
@@ -107,6 +108,30 @@ START_TEST(the_default_password_serves_this_host_only)
 }
 END_TEST
 
+START_TEST(names_that_may_be_asked_for_with_the_default_password)
+{
+    static const char *const own[] = {
+        NULL,       "",           "localhost",    "LocalHost:1947", "a.localhost", "127.0.0.1:1947",
+        "10.1.2.3", "[::1]:1947", "[2001:db8::1]"};
+    static const char *const others[] = {"evil.example",
+                                         "evil.example:1947",
+                                         "localhost.evil.example",
+                                         "127.0.0.1.evil.example",
+                                         "evillocalhost",
+                                         "[evil]",
+                                         ".localhost.",
+                                         "1.2.3"};
+    char name[300];
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        ck_assert_msg(auth_is_own_name(own[i]), "%s", own[i] ? own[i] : "none");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        ck_assert_msg(!auth_is_own_name(others[i]), "%s", others[i]);
+    ck_assert_int_eq(gethostname(name, 256), 0);
+    strcat(name, ":1947");
+    ck_assert(auth_is_own_name(name));
+}
+END_TEST
+
 START_TEST(who_guesses_too_often_must_wait)
 {
     for (int i = 0; i < AUTH_GUESSES; i++)
@@ -151,6 +176,7 @@ static Suite *auth_suite(void)
     tcase_add_test(t, a_dollar_alone_makes_no_hash);
     tcase_add_test(t, a_hash_of_an_unknown_method_lets_nobody_in);
     tcase_add_test(t, the_default_password_serves_this_host_only);
+    tcase_add_test(t, names_that_may_be_asked_for_with_the_default_password);
     tcase_add_test(t, who_guesses_too_often_must_wait);
     tcase_add_test(t, one_ipv6_network_is_one_guesser);
     tcase_add_test(t, many_guessers_take_no_more_memory);
