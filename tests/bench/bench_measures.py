@@ -1,6 +1,7 @@
 """How a bench run measures: requests and CPU time, system calls, instructions, memory.
 Each function drives one target with the load generator and returns plain numbers."""
 
+import base64
 import glob
 import os
 import re
@@ -10,6 +11,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
+import time
 
 from bench_targets import ROOT, BenchError
 
@@ -100,6 +103,58 @@ class Load:
         result["nodes"] = (process_cpu_us(*servers) - nodes) / requests
         result["cpu"] = (process_cpu_us(target.pid) - proxy) / requests if target.pid else None
         return result
+
+
+def thread_cpu_us(pid, name):
+    """The same of the threads whose names begin so."""
+    total = 0
+    for task in glob.glob("/proc/%d/task/*" % pid):
+        with open(task + "/comm") as comm, open(task + "/schedstat") as stat:
+            if comm.read().startswith(name):
+                total += int(stat.read().split()[0])
+    return total / 1000
+
+
+class PageReaders:
+    """Open statistics pages: each reads /events, a snapshot a second, as a browser does."""
+
+    def __init__(self, port, count):
+        request = ("GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic %s\r\n\r\n" %
+                   base64.b64encode(b"admin:admin").decode()).encode()
+        self.sockets = [socket.create_connection(("127.0.0.1", port), 5) for _ in range(count)]
+        self.received = 0
+        self.ending = threading.Event()
+        for reader in self.sockets:
+            reader.sendall(request)
+            reader.setblocking(False)
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+
+    def _read(self):
+        while not self.ending.wait(0.2):
+            for reader in self.sockets:
+                try:
+                    self.received += len(reader.recv(1 << 20))
+                except BlockingIOError:
+                    pass
+
+    def close(self):
+        self.ending.set()
+        self.thread.join()
+        for reader in self.sockets:
+            reader.close()
+        if not self.received:
+            raise BenchError("the statistics page was silent")
+
+
+def page_cost(load, target, pipeline, seconds):
+    """(CPU time in µs of the workers per GET, CPU time in ms a second of the page's own thread)"""
+    workers, http = thread_cpu_us(target.pid, "worker"), thread_cpu_us(target.pid, "http")
+    began = time.monotonic()
+    result = load.run(target, "-w", "get", "-P", str(pipeline), "-t", str(seconds))
+    took = time.monotonic() - began
+    return ((thread_cpu_us(target.pid, "worker") - workers) / result["requests"],
+            (thread_cpu_us(target.pid, "http") - http) / 1000 / took)
 
 
 def process_cpu_us(*pids):

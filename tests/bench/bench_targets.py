@@ -143,11 +143,11 @@ class Target:
         self.process = None
 
 
-def slotway_command(binary, nodes, threads):
-    """argv of a slotway that serves clients on a port and nothing else."""
+def slotway_command(binary, nodes, threads, stats_port=0):
+    """argv of a slotway that serves clients on a port, and the statistics page if it has one."""
     flags = shlex.split(os.environ.get("SLOTWAY_FLAGS", ""))
-    return lambda port: [binary, "--port", str(port), "--bind", "127.0.0.1", "--stats-port", "0",
-                         "--maxclients", "15000", "--threads", str(threads), *flags, *nodes]
+    return lambda port: [binary, "--port", str(port), "--bind", "127.0.0.1", "--stats-port",
+                         str(stats_port), "--maxclients", "15000", "--threads", str(threads), *flags, *nodes]
 
 
 class PlainServer(Target):
