@@ -316,11 +316,10 @@ static void backend_hand_back(struct backend *b, size_t sent)
     bufq_clear(&w->chunks, &bytes);
 }
 
-void backend_fail(struct backend *b, const char *why)
+/* The first `sent` bytes had left. worked: it is to be opened again at once. */
+static void backend_end(struct backend *b, const char *why, size_t sent, bool worked)
 {
     struct worker *w = b->worker;
-    if (b->state == BACKEND_DEAD)
-        return;
     log_limited(LOG_LEVEL_VERBOSE, "Connection to node %s:%u lost with %u requests in flight: %s",
                 b->pool->host, b->pool->port, b->in_flight, why);
     counters_add(&w->counters, COUNTER_backends_failed, 1);
@@ -328,9 +327,15 @@ void backend_fail(struct backend *b, const char *why)
     event_note(EVENT_CONNECTION, EVENT_WARNING, "connection to %s:%u lost: %s", b->pool->host,
                b->pool->port, why);
     watch_add(b->pool->watch, WATCH_lost, b->in_flight);
-    pool_on_lost(b->pool, b->state == BACKEND_READY);
-    backend_hand_back(b, b->stream.out.len - b->stream.unsent);
+    pool_on_lost(b->pool, worked);
+    backend_hand_back(b, sent);
     worker_hint(w);
+}
+
+void backend_fail(struct backend *b, const char *why)
+{
+    if (b->state != BACKEND_DEAD)
+        backend_end(b, why, b->stream.out.len - b->stream.unsent, b->state == BACKEND_READY);
 }
 
 void backend_recall(struct backend *b)
@@ -668,6 +673,32 @@ static void backend_on_garbage(struct backend *b)
     backend_fail(b, "unexpected reply");
 }
 
+/* A node with too many clients, or in protected mode, says so when it accepts, reads nothing and
+ * closes. So nothing was executed: as if nothing had been sent. data: the first bytes that came.
+ * The error of a script could read like this. */
+static bool backend_is_turned_away(const struct backend *b, const char *data, size_t len)
+{
+    static const char *const lines[] = {"-ERR max number of clients reached\r\n",
+                                        "-ERR max number of clients + cluster connections "
+                                        "reached\r\n",
+                                        "-DENIED Redis is running in protected mode"};
+    const struct request *r = b->head;
+    if (*data != '-' || (r && r->cmd && (r->cmd->flags & COMMAND_SCRIPT)))
+        return false;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (len >= strlen(lines[i]) && memcmp(data, lines[i], strlen(lines[i])) == 0)
+            return true;
+    return false;
+}
+
+static void backend_on_turned_away(struct backend *b, const char *data, size_t len)
+{
+    const char *end = memchr(data, '\r', len);
+    log_limited(LOG_LEVEL_WARNING, "Node %s:%u refused a connection: %.*s", b->pool->host,
+                b->pool->port, (int)(end ? end - data : 0), data);
+    backend_end(b, "refused by the node", 0, false);
+}
+
 static void backend_on_readable(struct stream *s)
 {
     struct backend *b = (struct backend *)s;
@@ -686,6 +717,10 @@ static void backend_on_readable(struct stream *s)
         return;
     }
     b->heard = w->now;
+    if (s->bytes_in == (uint64_t)n && backend_is_turned_away(b, chunk->data, (size_t)n)) {
+        backend_on_turned_away(b, chunk->data, (size_t)n);
+        return;
+    }
     size_t len = b->rest_len + (size_t)n;
     ssize_t used = backend_process(b, chunk, chunk->data, len);
     if (b->state == BACKEND_DEAD)

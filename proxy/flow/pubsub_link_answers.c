@@ -93,8 +93,9 @@ static void link_on_moved(struct pubsub_link *l, struct pubsub_topic *t, const c
 /* Is it refused only for now? */
 static bool link_is_passing(const char *line, size_t len)
 {
-    static const char *const prefixes[] = {"-MOVED ",      "-ASK ",        "-TRYAGAIN", "-LOADING ",
-                                           "-MASTERDOWN ", "-CLUSTERDOWN", "-BUSY "};
+    static const char *const prefixes[] = {
+        "-MOVED ",      "-ASK ",        "-TRYAGAIN", "-LOADING ",
+        "-MASTERDOWN ", "-CLUSTERDOWN", "-BUSY ",    "-ERR max number of clients "};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (len > strlen(prefixes[i]) && memcmp(line, prefixes[i], strlen(prefixes[i])) == 0)
             return true;

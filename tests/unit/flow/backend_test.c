@@ -231,6 +231,40 @@ START_TEST(a_connection_cut_in_the_handshake_has_sent_no_request)
 }
 END_TEST
 
+START_TEST(a_node_that_turns_the_connection_away_has_executed_nothing)
+{
+    static const char *const lines[] = {
+        "-ERR max number of clients reached\r\n",
+        "-ERR max number of clients + cluster connections reached\r\n",
+        "-DENIED Redis is running in protected mode because protected mode is enabled\r\n"};
+    flow_open_window();
+    flow_node_cuts(f, NODE_A);
+    flow_settle(f);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        flow_send(f, c, "INCR b", "GET b", "INCR b");
+        flow_node_gets(f, NODE_A, "INCR b");
+        flow_node_gets(f, NODE_A, "GET b");
+        flow_node_gets(f, NODE_A, "INCR b");
+        flow_answer(f, NODE_A, lines[i]);
+        flow_expect_nothing(f, c);
+        flow_node_serves(f, NODE_A, "INCR b", ":1\r\n");
+        flow_node_serves(f, NODE_A, "GET b", "$1\r\n1\r\n");
+        flow_node_serves(f, NODE_A, "INCR b", ":2\r\n");
+        flow_expect(f, c, ":1\r\n$1\r\n1\r\n:2\r\n");
+        flow_node_cuts(f, NODE_A);
+        flow_settle(f);
+    }
+}
+END_TEST
+
+START_TEST(a_script_that_answers_like_a_node_that_turns_away_is_not_run_again)
+{
+    flow_send(f, c, "EVAL x 1 b");
+    flow_node_serves(f, NODE_A, "EVAL x 1 b", "-ERR max number of clients reached\r\n");
+    flow_expect(f, c, "-ERR max number of clients reached\r\n");
+}
+END_TEST
+
 /* --- silence --- */
 
 START_TEST(a_silent_node_is_disconnected_after_backend_timeout)
@@ -296,6 +330,8 @@ static Suite *backend_suite(void)
     tcase_add_test(t, a_connection_logs_in_before_anything_else);
     tcase_add_test(t, a_refused_login_is_tried_again_and_the_request_waits);
     tcase_add_test(t, a_connection_cut_in_the_handshake_has_sent_no_request);
+    tcase_add_test(t, a_node_that_turns_the_connection_away_has_executed_nothing);
+    tcase_add_test(t, a_script_that_answers_like_a_node_that_turns_away_is_not_run_again);
     tcase_add_test(t, a_silent_node_is_disconnected_after_backend_timeout);
     tcase_add_test(t, an_idle_connection_is_not_silent);
     tcase_add_test(t, several_connections_keep_each_clients_order);
