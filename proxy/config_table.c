@@ -202,8 +202,8 @@ const struct config_directive config_directives[] = {
     {.name = "client-input-limit", .section = LIMITS, .kind = CONFIG_SIZE,
      FIELD(client_input_limit), RANGE(64 * KB, 64 * GB), .flags = CONFIG_RUNTIME,
      .fallback = "32mb",
-     .help = "Requests read ahead for a client that does not read its replies; beyond it, slotway "
-             "waits for the client to read."},
+     .help = "Requests read ahead for a client that does not read its replies, or that waits in a "
+             "blocking command; beyond it, slotway waits for the client."},
     {.name = "client-transaction-limit", .section = LIMITS, .kind = CONFIG_SIZE,
      FIELD(client_transaction_limit), RANGE(64 * KB, 64 * GB), .flags = CONFIG_RUNTIME,
      .fallback = "256mb",

@@ -575,7 +575,8 @@ static size_t client_process(struct client *c, struct chunk *chunk, char *data, 
 }
 
 /* Read on, or leave the rest to TCP's own window? A client that does not read its replies may be
- * one that sends all its requests first, so it is read up to a generous limit. */
+ * one that sends all its requests first, so it is read up to a generous limit; and one that is
+ * blocked, because behind all that it has sent its end may come. */
 static void client_update_reading(struct client *c)
 {
     if (c->flags & (CLIENT_GONE | CLIENT_EOF))
@@ -587,7 +588,8 @@ static void client_update_reading(struct client *c)
     else if (backlog < CLIENT_READ_AHEAD || client_may_issue(c))
         reading = true;
     else
-        reading = c->stream.unsent > 0 && backlog < c->worker->config->client_input_limit;
+        reading = (c->stream.unsent > 0 || client_is_blocked(c)) &&
+                  backlog < c->worker->config->client_input_limit;
     stream_set_reading(&c->stream, reading);
 }
 

@@ -1,5 +1,6 @@
 /* blocking_test: commands that wait at their node: order, connections of their own, refusals and
  * lost connections with the time that is left, clients that leave, CLIENT UNBLOCK, WAIT. */
+#include "base/memory.h"
 #include "flow/client.h"
 #include "flow/request.h"
 #include "support/flow_unit.h"
@@ -159,6 +160,24 @@ START_TEST(a_client_that_leaves_is_gone_at_the_node)
     flow_settle(f);
     ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
     ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 0);
+    ck_assert_uint_eq(flow_count(f, COUNTER_clients), 0);
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_behind_many_requests_is_gone_at_the_node)
+{
+    size_t len = 6 * 50 * 1024;
+    char *pings = memory_alloc(len);
+    for (size_t i = 0; i < len; i += 6)
+        memcpy(pings + i, "PING\r\n", 6);
+    flow_send(f, c, "BLPOP b 0");
+    flow_lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    flow_send_raw(f, c, pings, len);
+    free(pings);
+    shutdown(c, SHUT_WR);
+    flow_settle(f);
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
     ck_assert_uint_eq(flow_count(f, COUNTER_clients), 0);
 }
 END_TEST
@@ -377,6 +396,7 @@ static Suite *blocking_suite(void)
     tcase_add_test(t, a_connection_that_said_that_it_is_a_replica_now_is_not_used_again);
     tcase_add_test(t, waits_no_longer_than_its_time_for_a_node);
     tcase_add_test(t, a_client_that_leaves_is_gone_at_the_node);
+    tcase_add_test(t, a_client_that_leaves_behind_many_requests_is_gone_at_the_node);
     tcase_add_test(t, input_that_ends_before_the_command_could_be_issued_does_not_block);
     tcase_add_test(t, unblock_asks_the_node_and_its_reply_is_the_answer);
     tcase_add_test(t, unblock_ends_a_wait_for_a_node_too);
