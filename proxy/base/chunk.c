@@ -15,14 +15,12 @@ static const size_t chunk_sizes[CHUNK_CLASSES] = {
 };
 
 #ifndef MEMORY_CHECKED
-#ifndef MEMORY_CHECKED
 /* Free chunks kept for reuse: about 2, 4 and 2 MiB a thread. */
 static const uint32_t chunk_keep[CHUNK_CLASSES] = {
     [CHUNK_SMALL] = 1024,
     [CHUNK_FLAT] = 256,
     [CHUNK_READ] = 16,
 };
-#endif
 #endif
 
 /* From here on a chunk is mapped, and grown by moving its pages instead of its bytes. */

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "base/compiler.h"
 #include "base/slab.h"
 
 struct seg {
@@ -85,7 +86,7 @@ static inline void chunk_unref(struct chunk_pool *pool, struct chunk *chunk)
 }
 
 /* Room for len contiguous bytes at the tail: fill them, then bufq_commit. */
-char *bufq_reserve_slow(struct chunk_pool *pool, struct bufq *q, size_t len);
+OUTLINED char *bufq_reserve_slow(struct chunk_pool *pool, struct bufq *q, size_t len);
 
 static inline char *bufq_reserve(struct chunk_pool *pool, struct bufq *q, size_t len)
 {
@@ -118,13 +119,14 @@ char *bufq_reserve_exact(struct chunk_pool *pool, struct bufq *q, size_t len);
 void bufq_append_exact(struct chunk_pool *pool, struct bufq *q, const void *data, size_t len);
 
 /* A span on a chunk, by reference. */
-void bufq_append_span(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk, char *data,
-                      size_t len);
-/* len bytes that lie in chunk: a span if they are many, else a copy. */
+OUTLINED void bufq_append_span(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk,
+                               char *data, size_t len);
+/* len bytes that lie in chunk (NULL: nowhere that can be referenced): a span if they are many, else
+ * a copy. */
 static inline void bufq_append_from(struct chunk_pool *pool, struct bufq *q, struct chunk *chunk,
                                     char *data, size_t len)
 {
-    if (len >= CHUNK_SPAN_MIN)
+    if (UNLIKELY(len >= CHUNK_SPAN_MIN && chunk))
         bufq_append_span(pool, q, chunk, data, len);
     else
         bufq_append(pool, q, data, len);

@@ -9,7 +9,7 @@
 
 struct slab_page {
     struct slab_page *next;
-    size_t padding; /* objects stay 16-byte aligned */
+    char padding[64 - sizeof(struct slab_page *)]; /* whole cache lines: jemalloc aligns to them */
 };
 
 void slab_init(struct slab *slab, size_t size)

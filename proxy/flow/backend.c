@@ -32,6 +32,11 @@
  * buffer, and is scanned again with what comes. */
 #define BACKEND_PART_MIN (16 * 1024)
 
+/* The reply to a request with one of these is more than to be handed to its client. */
+#define BACKEND_UNUSUAL                                                                            \
+    (REQUEST_INTERNAL | REQUEST_CHILD | REQUEST_BEHIND | REQUEST_RETRYING | REQUEST_SAMPLED |      \
+     REQUEST_BLOCKING | REQUEST_WATCH | REQUEST_ASSEMBLED | REQUEST_UNTRACKED)
+
 #define BACKEND_READONLY  "*1\r\n$8\r\nREADONLY\r\n"
 #define BACKEND_HELLO3    "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"
 #define BACKEND_EXEC      "*1\r\n$4\r\nEXEC\r\n"
@@ -357,10 +362,7 @@ void backend_send(struct backend *b, struct request *r, struct chunk *chunk, cha
     backend_push(b, r);
     counters_add(&w->counters, COUNTER_requests_forwarded, 1);
     struct bufq *q = b->state == BACKEND_READY ? &b->stream.out : &b->early;
-    if (chunk)
-        bufq_append_from(&w->chunks, q, chunk, data, len);
-    else
-        bufq_append(&w->chunks, q, data, len);
+    bufq_append_from(&w->chunks, q, chunk, data, len);
     if (b->state == BACKEND_READY)
         stream_appended(&b->stream, len);
 }
@@ -430,7 +432,7 @@ static void backend_note_slow(struct backend *b, struct request *r)
     bufq_clear(&w->chunks, &copy);
 }
 
-static bool backend_on_greeted(struct backend *b, const char *data, size_t len)
+static OUTLINED bool backend_on_greeted(struct backend *b, const char *data, size_t len)
 {
     struct request *r = b->head;
     if (*data == '-') {
@@ -523,8 +525,8 @@ static void backend_on_lead(struct request *r, const char *data, size_t len)
         transaction_on_lead(r, data, len);
 }
 
-/* One whole reply of a few bytes. False: the connection must be closed. */
-static bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data, size_t len)
+static OUTLINED bool backend_on_unusual(struct backend *b, struct chunk *chunk, char *data,
+                                        size_t len)
 {
     struct worker *w = b->worker;
     struct request *r = b->head;
@@ -551,6 +553,24 @@ static bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data,
     return true;
 }
 
+/* One whole reply. False: the connection must be closed. */
+static inline bool backend_on_whole(struct backend *b, struct chunk *chunk, char *data, size_t len)
+{
+    struct worker *w = b->worker;
+    struct request *r = b->head;
+    if ((r->flags & BACKEND_UNUSUAL) || r->skip || *data == '-' ||
+        w->now - r->started >= w->slow_after)
+        return backend_on_unusual(b, chunk, data, len);
+    watch_reply(b, r, false);
+    backend_pop(b);
+    stream_ack(&b->stream, r->len);
+    if (r->client)
+        client_on_reply(r, chunk, data, len);
+    else
+        request_free(w, r);
+    return true;
+}
+
 static void backend_on_part(struct backend *b, struct chunk *chunk, char *data, size_t len)
 {
     struct request *r = b->head;
@@ -566,7 +586,7 @@ static void backend_on_part(struct backend *b, struct chunk *chunk, char *data, 
 
 /* The general case: nested, long, or arriving in pieces. Returns bytes consumed; *done: a reply
  * ended there. -1: garbage. */
-static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, size_t len)
+static OUTLINED ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, size_t len)
 {
     const struct worker *w = b->worker;
     size_t used = 0;
@@ -607,7 +627,8 @@ static ssize_t backend_scan(struct backend *b, struct chunk *chunk, char *data, 
 
 /* An out-of-band message at data. Returns its length, 0: it is not complete yet, -1: it is not
  * expected here, or is garbage. */
-static ssize_t backend_on_push(struct backend *b, struct chunk *chunk, char *data, size_t len)
+static OUTLINED ssize_t backend_on_push(struct backend *b, struct chunk *chunk, char *data,
+                                        size_t len)
 {
     struct resp_reply_scan scan = {0};
     size_t used = 0;
@@ -665,7 +686,7 @@ static bool backend_keep_rest(struct backend *b, const char *data, size_t len)
     return true;
 }
 
-static void backend_on_garbage(struct backend *b)
+static OUTLINED void backend_on_garbage(struct backend *b)
 {
     counters_add(&b->worker->counters, COUNTER_backends_garbage, 1);
     log_limited(LOG_LEVEL_WARNING, "Node %s:%u sent something unexpected; connection closed",

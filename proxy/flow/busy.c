@@ -68,7 +68,7 @@ bool busy_is(const struct worker *w)
 {
     const struct process *process = w->process;
     uint64_t scripts = 0;
-    if (__builtin_expect(!w->some_busy, 1))
+    if (LIKELY(!w->some_busy))
         return false;
     for (uint32_t i = 0; i < process->nworkers; i++)
         scripts += counters_get(&process->workers[i]->counters, COUNTER_scripts);

@@ -160,7 +160,7 @@ static inline bool client_may_issue(const struct client *c)
 }
 
 /* What most clients do not have. */
-static void client_mark(const struct client *c, struct request *r)
+static OUTLINED void client_mark(const struct client *c, struct request *r)
 {
     if (c->flags & (CLIENT_REPLY_OFF | CLIENT_SKIP_NOW))
         r->flags |= REQUEST_NOREPLY;
@@ -210,7 +210,7 @@ static void client_swallow_input(struct client *c)
             return;
 }
 
-static void client_check_output(struct client *c)
+static OUTLINED void client_check_output(struct client *c)
 {
     struct worker *w = c->worker;
     if (c->stream.unsent <= w->config->client_output_limit)
@@ -234,23 +234,31 @@ static void client_check_end(struct client *c)
     }
 }
 
-static void client_emit_held(struct client *c, struct request *r)
+static OUTLINED void client_emit_queue(struct client *c, struct request *r)
 {
-    if (r->flags & REQUEST_NOREPLY)
-        return;
-    if (r->inline_len) {
-        stream_append(&c->stream, r->inline_reply, r->inline_len);
-        r->inline_len = 0;
-    } else if (r->reply.head && r->reply.head == r->reply.tail &&
-               r->reply.len <= CLIENT_REPLY_COPIED) {
+    if (r->reply.head == r->reply.tail && r->reply.len <= CLIENT_REPLY_COPIED) {
         stream_append(&c->stream, r->reply.head->data, r->reply.len);
         bufq_clear(&c->worker->chunks, &r->reply);
-    } else if (r->reply.head) {
-        stream_splice(&c->stream, &r->reply);
     } else {
+        stream_splice(&c->stream, &r->reply);
+    }
+}
+
+static inline void client_emit_held(struct client *c, struct request *r)
+{
+    struct bufq *out = &c->stream.out;
+    if ((r->flags & REQUEST_NOREPLY) || request_held(r) == 0)
+        return;
+    r->flags |= REQUEST_COMMITTED;
+    if (!r->inline_len) {
+        client_emit_queue(c, r);
         return;
     }
-    r->flags |= REQUEST_COMMITTED;
+    /* All of it is copied: a few moves, where gcc makes "rep movs" of an unknown small length. */
+    memcpy(bufq_reserve(&c->worker->chunks, out, REQUEST_INLINE), r->inline_reply, REQUEST_INLINE);
+    bufq_commit(out, r->inline_len);
+    stream_appended(&c->stream, r->inline_len);
+    r->inline_len = 0;
 }
 
 static void client_pop(struct client *c)
@@ -272,7 +280,7 @@ static bool client_is_midway(const struct client *c)
                        (c->head->flags & REQUEST_CONTINUED));
 }
 
-static void client_release_pushes(struct client *c)
+static OUTLINED void client_release_pushes(struct client *c)
 {
     if (client_is_midway(c))
         return;
@@ -288,16 +296,10 @@ void client_send_push(struct client *c, struct chunk *chunk, char *data, size_t 
     if (client_is_midway(c) || (c->flags & CLIENT_PUSHES_HELD)) {
         struct bufq *q = &session_of(c)->pushes;
         c->flags |= CLIENT_PUSHES_HELD;
-        if (chunk)
-            bufq_append_from(chunks, q, chunk, data, len);
-        else
-            bufq_append(chunks, q, data, len);
+        bufq_append_from(chunks, q, chunk, data, len);
         return;
     }
-    if (chunk)
-        stream_append_from(&c->stream, chunk, data, len);
-    else
-        stream_append(&c->stream, data, len);
+    stream_append_from(&c->stream, chunk, data, len);
     if (c->stream.unsent > c->worker->window)
         client_check_output(c);
 }
@@ -382,10 +384,7 @@ static void client_take_bytes(struct client *c, struct request *r, struct chunk 
     if (r->reply_len > len)
         client_emit_held(c, r);
     r->flags |= REQUEST_COMMITTED;
-    if (chunk)
-        stream_append_from(&c->stream, chunk, data, len);
-    else
-        stream_append(&c->stream, data, len);
+    stream_append_from(&c->stream, chunk, data, len);
 }
 
 void client_on_reply(struct request *r, struct chunk *chunk, char *data, size_t len)
@@ -394,12 +393,12 @@ void client_on_reply(struct request *r, struct chunk *chunk, char *data, size_t 
     r->flags |= REQUEST_DONE;
     r->reply_len += len;
     bool unsaid = false;
-    if (*data == '-' && len == r->reply_len) {
+    if (UNLIKELY(*data == '-' && len == r->reply_len)) {
         counters_add(&c->worker->counters, COUNTER_errors, 1);
         unsaid = (r->flags & REQUEST_BLOCKING) && blocking_is_unsaid(r, data, len);
     }
     client_learn(c, r);
-    if (!unsaid)
+    if (LIKELY(!unsaid))
         client_take_bytes(c, r, chunk, data, len);
     if (c->head == r)
         client_advance(c);
@@ -510,7 +509,7 @@ struct request *client_reply_later(struct client *c, const struct command *cmd)
 
 /* --- input --- */
 
-static void client_protocol_error(struct client *c, const char *error)
+static OUTLINED void client_protocol_error(struct client *c, const char *error)
 {
     client_note_closed(c, error);
     counters_add(&c->worker->counters, COUNTER_clients_closed_protocol, 1);
@@ -521,7 +520,7 @@ static void client_protocol_error(struct client *c, const char *error)
 }
 
 /* A long request is incomplete: keep its scan for when more input is there. */
-static void client_keep_scan(struct client *c, size_t have, size_t need)
+static OUTLINED void client_keep_scan(struct client *c, size_t have, size_t need)
 {
     struct worker *w = c->worker;
     c->in_need = need;

@@ -46,16 +46,17 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
     }
     client_push(c, r, 1);
     watch_sample(w, r);
-    if (len >= REQUEST_BULK_MIN) {
+    if (UNLIKELY(len >= REQUEST_BULK_MIN)) {
         r->flags |= REQUEST_BULK;
         watch_note(w, c, WATCH_BIG_REQUEST, slot < SLOT_COUNT ? w->slot_node[slot] : NODE_NONE, len,
                    data, len, cmd);
     }
-    if (cmd->flags & COMMAND_SCRIPT) {
+    if (UNLIKELY(cmd->flags & COMMAND_SCRIPT)) {
         busy_on_script(w, r);
         route_send_script(w, r, chunk, data, len);
-    } else
+    } else {
         route_send(w, r, chunk, data, len);
+    }
 }
 
 void dispatch_reply_crossslot(struct client *c, const struct command *cmd, const char *data,
@@ -140,8 +141,9 @@ bool dispatch_refuses(struct client *c, const struct command *cmd)
     }
 }
 
-static void dispatch_by_kind(struct client *c, const struct command *cmd, struct chunk *chunk,
-                             char *data, size_t len, const struct resp_args *args)
+static OUTLINED void dispatch_by_kind(struct client *c, const struct command *cmd,
+                                      struct chunk *chunk, char *data, size_t len,
+                                      const struct resp_args *args)
 {
     switch ((enum command_kind)cmd->kind) {
     case COMMAND_KEYED:
@@ -202,7 +204,8 @@ static bool dispatch_is_http(const char *data, const struct resp_args *args)
            (name->len == 5 && strncasecmp(data + name->off, "host:", 5) == 0);
 }
 
-static void dispatch_unknown(struct client *c, const char *data, const struct resp_args *args)
+static OUTLINED void dispatch_unknown(struct client *c, const char *data,
+                                      const struct resp_args *args)
 {
     if (dispatch_is_http(data, args)) {
         log_limited(LOG_LEVEL_WARNING,
@@ -231,8 +234,9 @@ void dispatch_reject(struct client *c, const struct command *cmd, const char *te
 }
 
 /* The checks that Redis makes before it runs a command. False: answered with an error. */
-static bool dispatch_check_slow(struct client *c, const struct command *cmd, bool unknown_sub,
-                                const char *data, const struct resp_args *args)
+static OUTLINED bool dispatch_check_slow(struct client *c, const struct command *cmd,
+                                         bool unknown_sub, const char *data,
+                                         const struct resp_args *args)
 {
     char text[COMMAND_ERROR_MAX + 1];
     if (!cmd) {
@@ -279,8 +283,8 @@ void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chu
 /* What slotway answers itself takes no time that could be told, so the slow log has it only if it
  * takes everything. Of SLOWLOG it has RESET only: what GET shows is not changed by looking. EXEC is
  * noted when the node has answered. */
-static void dispatch_note_slow(struct client *c, const struct command *cmd, const char *data,
-                               size_t len)
+static OUTLINED void dispatch_note_slow(struct client *c, const struct command *cmd,
+                                        const char *data, size_t len)
 {
     struct worker *w = c->worker;
     if (cmd->kind != COMMAND_LOCAL || w->slow_budget == 0 || cmd->local == COMMAND_LOCAL_EXEC ||
@@ -331,8 +335,9 @@ static bool dispatch_is_unsettled(struct worker *w, const struct command *cmd, c
 
 /* Does something forbid to issue the request now, behind what the client has in flight? *alone:
  * nothing may be issued behind it either until it is answered. */
-static bool dispatch_must_wait(struct client *c, const struct command *cmd, const char *data,
-                               size_t len, const struct resp_args *args, bool *alone)
+static OUTLINED bool dispatch_must_wait(struct client *c, const struct command *cmd,
+                                        const char *data, size_t len, const struct resp_args *args,
+                                        bool *alone)
 {
     struct worker *w = c->worker;
     bool refused = !cmd || !command_arity_ok(cmd, args->argc) || !(c->flags & CLIENT_AUTHENTICATED);
@@ -370,7 +375,7 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
             monitor_feed(c, cmd, data, args);
         if (!(c->flags & CLIENT_STATEFUL) || !session_on_command(c, cmd, chunk, data, len, args))
             dispatch_run(c, cmd, chunk, data, len, args);
-        if (__builtin_expect(w->slow_after == 0, 0))
+        if (UNLIKELY(w->slow_after == 0))
             dispatch_note_slow(c, cmd, data, len);
         if (alone && c->head)
             c->flags |= CLIENT_BARRIER;

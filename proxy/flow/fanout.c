@@ -589,10 +589,8 @@ void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chun
             if (child->inline_len)
                 bufq_append(&w->chunks, q, child->inline_reply, child->inline_len);
             bufq_splice(q, &child->reply);
-        } else if (chunk) {
-            bufq_append_from(&w->chunks, q, chunk, data, len);
         } else {
-            bufq_append(&w->chunks, q, data, len);
+            bufq_append_from(&w->chunks, q, chunk, data, len);
         }
     }
     fanout_child_done(w, child);

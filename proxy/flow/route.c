@@ -183,7 +183,8 @@ static struct backend *route_pick(struct worker *w, struct request *r)
 /* The common case of route_pick: one shared connection to the slot's master, open. */
 static inline struct backend *route_pick_plain(const struct worker *w, const struct request *r)
 {
-    if ((r->flags & (REQUEST_REPLICA | REQUEST_BULK | REQUEST_RESP3 | REQUEST_LEASE)) ||
+    if ((r->flags &
+         (REQUEST_REPLICA | REQUEST_BULK | REQUEST_RESP3 | REQUEST_LEASE | REQUEST_CACHING)) ||
         r->slot == SLOT_NONE || w->config->connections_per_node != 1)
         return NULL;
     uint16_t node = w->slot_node[r->slot];
@@ -230,18 +231,14 @@ static void route_send_caching(struct worker *w, struct request *r, struct backe
 {
     struct bufq prefix = {0};
     uint8_t skip = route_put_caching(r, &prefix);
-    if (chunk)
-        bufq_append_from(&w->chunks, &r->data, chunk, data, len);
-    else
-        bufq_append(&w->chunks, &r->data, data, len);
+    bufq_append_from(&w->chunks, &r->data, chunk, data, len);
     backend_send_parked(b, r, prefix.len ? &prefix : NULL, skip);
 }
 
-void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len)
+static OUTLINED void route_send_picked(struct worker *w, struct request *r, struct chunk *chunk,
+                                       char *data, size_t len)
 {
-    struct backend *b = route_pick_plain(w, r);
-    if (!b)
-        b = route_pick(w, r);
+    struct backend *b = route_pick(w, r);
     if (b && (r->flags & REQUEST_CACHING)) {
         route_send_caching(w, r, b, chunk, data, len);
         return;
@@ -260,6 +257,15 @@ void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *
         bufq_append_exact(&w->chunks, &r->data, data, len);
     worker_hint(w);
     route_park(w, r, REQUEST_CAUSE_NO_NODE, 0);
+}
+
+void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *data, size_t len)
+{
+    struct backend *b = route_pick_plain(w, r);
+    if (LIKELY(b != NULL))
+        backend_send(b, r, chunk, data, len);
+    else
+        route_send_picked(w, r, chunk, data, len);
 }
 
 void route_send_script(struct worker *w, struct request *r, struct chunk *chunk, char *data,

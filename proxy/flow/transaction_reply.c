@@ -266,10 +266,7 @@ void transaction_on_reply(struct worker *w, struct request *r, uint16_t node, st
         client_on_reply(r, chunk, data, len);
         return;
     }
-    if (chunk)
-        bufq_append_from(&w->chunks, q, chunk, data, len);
-    else
-        bufq_append(&w->chunks, q, data, len);
+    bufq_append_from(&w->chunks, q, chunk, data, len);
     const char *all = bufq_flatten(&w->chunks, q);
     struct exec_reader in = {.reader = {all, all + q->len}, .node = node};
     if (!reply_read(&in.reader, &head) || head.null) {

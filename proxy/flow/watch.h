@@ -7,6 +7,7 @@
 #ifndef SLOTWAY_FLOW_WATCH_H
 #define SLOTWAY_FLOW_WATCH_H
 
+#include "base/compiler.h"
 #include "base/histogram.h"
 #include "base/net.h"
 #include "base/sketch.h"
@@ -142,7 +143,7 @@ static inline uint64_t watch_node_time(const struct worker *w, uint64_t sent)
 }
 
 /* Set b->watched to the figures of cmd (NULL: slotway's own) at b's node. */
-void watch_command_of(struct backend *b, const struct command *cmd);
+OUTLINED void watch_command_of(struct backend *b, const struct command *cmd);
 /* An error reply to that command. */
 void watch_on_error(struct backend *b);
 
@@ -173,7 +174,7 @@ static inline void watch_reply(struct backend *b, const struct request *r, bool 
 void watch_end_turn(struct worker *w, uint64_t now);
 
 /* Make r a sample, and say when the next one is due. */
-void watch_take_sample(struct worker *w, struct request *r);
+OUTLINED void watch_take_sample(struct worker *w, struct request *r);
 static inline void watch_sample(struct worker *w, struct request *r)
 {
     if (--w->sample_in == 0)
@@ -186,8 +187,9 @@ void watch_on_sample(struct backend *b, const struct request *r, size_t len);
 void watch_fade(struct worker *w);
 
 /* A large request or reply, a refusal; request: its bytes. */
-void watch_note(struct worker *w, struct client *c, int what, uint16_t node, uint64_t bytes,
-                const char *request, size_t len, const struct command *cmd);
+OUTLINED void watch_note(struct worker *w, struct client *c, int what, uint16_t node,
+                         uint64_t bytes, const char *request, size_t len,
+                         const struct command *cmd);
 /* The reply of r, of so many bytes, was a large one. */
 void watch_big_reply(struct backend *b, const struct request *r, uint64_t bytes);
 

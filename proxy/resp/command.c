@@ -2,15 +2,13 @@
  * A table is one array of commands (first all without container, then the subcommands of each
  * container, both by name) and one open-addressed index over it. */
 #include "resp/command.h"
+#include "base/compiler.h"
 #include "resp/command_row.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define LIKELY(x)   __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #define NO_PARENT    0xffffu
 #define COMMANDS_MAX 0xfffeu
@@ -105,7 +103,7 @@ static inline bool slot_matches(const struct index_slot *slot, const struct name
 }
 
 /* Names of more than 16 bytes, whose middle the key does not hold. */
-static __attribute__((noinline)) const struct command *
+static OUTLINED const struct command *
 index_find_long(const struct command_table *table, const char *name, uint32_t len, uint32_t parent)
 {
     struct name_key key = name_key(name, len);
@@ -166,9 +164,10 @@ static void index_add(struct command_table *table, const struct command *cmd, ui
 }
 
 /* The command of a request whose first argument names a container. */
-static __attribute__((noinline)) const struct command *
-lookup_sub(const struct command_table *table, const struct command *container, const char *request,
-           const struct resp_args *args, bool *unknown_sub)
+static OUTLINED const struct command *lookup_sub(const struct command_table *table,
+                                                 const struct command *container,
+                                                 const char *request, const struct resp_args *args,
+                                                 bool *unknown_sub)
 {
     const struct command *sub = index_find(table, request + args->v[1].off, args->v[1].len,
                                            (uint32_t)(container - table->commands));

@@ -7,6 +7,7 @@
 #ifndef SLOTWAY_RESP_COMMAND_H
 #define SLOTWAY_RESP_COMMAND_H
 
+#include "base/compiler.h"
 #include "resp/resp.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -114,7 +115,7 @@ const struct command *command_lookup(const struct command_table *table, const ch
 /* Is argc (with the name) right for this command's arity (and its pairs of arguments)? */
 static inline bool command_arity_ok(const struct command *cmd, uint32_t argc)
 {
-    if (__builtin_expect(cmd->flags & COMMAND_PAIRS && argc % 2 == 0, 0))
+    if (UNLIKELY(cmd->flags & COMMAND_PAIRS && argc % 2 == 0))
         return false;
     return cmd->arity >= 0 ? argc == (uint32_t)cmd->arity : argc >= (uint32_t)-cmd->arity;
 }

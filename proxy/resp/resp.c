@@ -1,14 +1,12 @@
 /* Where requests and replies of RESP end. Requests are accepted and refused as redis-server's
  * networking.c does, but stricter where that skips bytes unread: see line_end and scan_bulk. */
 #include "resp/resp.h"
+#include "base/compiler.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LIKELY(x)   __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #define ARGS_FIRST_CAP    16
 #define REQUEST_MAX       (UINT32_MAX - 64)   /* offsets of arguments are 32 bits */
@@ -95,8 +93,7 @@ static inline bool is_crlf(const char *p)
 }
 
 /* Parse "N\r\n" with three to eight digits; at least four bytes are there. */
-static __attribute__((noinline)) const char *longer_number(const char *p, const char *end,
-                                                           uint32_t *value)
+static OUTLINED const char *longer_number(const char *p, const char *end, uint32_t *value)
 {
     uint32_t n = 0, digit;
     const char *start = p;
@@ -510,10 +507,9 @@ static enum resp_result scan_rest(struct request_scan *scan)
 }
 
 /* The careful way, for whatever the fast one did not finish. */
-static __attribute__((noinline)) enum resp_result scan_careful(struct resp_args *args,
-                                                               const char *buf, size_t len,
-                                                               const struct resp_limits *limits,
-                                                               size_t *used, const char **error)
+static OUTLINED enum resp_result scan_careful(struct resp_args *args, const char *buf, size_t len,
+                                              const struct resp_limits *limits, size_t *used,
+                                              const char **error)
 {
     struct request_scan scan = {args, buf, len, limits, used, error};
 
