@@ -269,6 +269,7 @@ static void client_pop(struct client *c)
         c->tail = NULL;
     c->in_flight--;
     c->cost -= r->cost;
+    c->answered = r->started;
     counters_add(&c->worker->counters, COUNTER_replies, 1);
     request_free(c->worker, r);
 }
@@ -747,7 +748,17 @@ static void client_on_failed(struct stream *s, int error)
     client_close((struct client *)s);
 }
 
+/* Replies to what was read together leave together, as redis-server's do, though they come from
+ * several nodes: a write costs more than all else that is done for a few requests. */
+static bool client_expects_more(const struct stream *s)
+{
+    const struct client *c = (const struct client *)s;
+    return c->head && c->head->started == c->answered && s->unsent < CHUNK_SPAN_MIN &&
+           !(c->flags & CLIENT_STATEFUL);
+}
+
 static const struct stream_ops client_ops = {
+    .expects_more = client_expects_more,
     .on_readable = client_on_readable,
     .on_drained = client_on_drained,
     .on_failed = client_on_failed,

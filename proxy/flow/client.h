@@ -55,6 +55,7 @@ struct client {
     const struct command *last_command;
     uint64_t id;
     uint64_t written;         /* nodes to which its writes went: bit of each (backend.h) */
+    uint64_t answered;        /* µs: when the request was read whose reply left last */
     uint64_t drive_turn;      /* the pass over parked requests in which one of its stayed parked */
     uint64_t commands;        /* that it sent */
     uint64_t commands_before; /* survey.c: when it was looked at last */

@@ -29,6 +29,68 @@ static void stream_watch(struct stream *s)
         ev_io_start(s->worker->loop, &s->io);
 }
 
+/* --- waiting for more --- */
+
+static void stream_begin_patience(struct stream *s)
+{
+    struct worker *w = s->worker;
+    s->patient_since = w->now;
+    s->next_patient = NULL;
+    s->prev_patient = w->patient_tail;
+    if (w->patient_tail)
+        w->patient_tail->next_patient = s;
+    else
+        w->patient = s;
+    w->patient_tail = s;
+    if (!ev_is_active(&w->patience_timer))
+        ev_timer_again(w->loop, &w->patience_timer);
+}
+
+static void stream_end_patience(struct stream *s)
+{
+    struct worker *w = s->worker;
+    if (!s->patient_since)
+        return;
+    s->patient_since = 0;
+    if (s->prev_patient)
+        s->prev_patient->next_patient = s->next_patient;
+    else
+        w->patient = s->next_patient;
+    if (s->next_patient)
+        s->next_patient->prev_patient = s->prev_patient;
+    else
+        w->patient_tail = s->prev_patient;
+}
+
+void stream_flush_dirty(struct worker *w)
+{
+    struct stream *list = w->dirty;
+    w->dirty = NULL;
+    while (list) {
+        struct stream *s = list;
+        list = s->next;
+        s->dirty = false;
+        if (s->ops->expects_more && s->ops->expects_more(s)) {
+            if (!s->patient_since)
+                stream_begin_patience(s);
+            continue;
+        }
+        stream_end_patience(s);
+        stream_flush(s);
+    }
+}
+
+void stream_flush_patient(struct worker *w)
+{
+    while (w->patient && w->now - w->patient->patient_since >= STREAM_PATIENCE) {
+        struct stream *s = w->patient;
+        stream_end_patience(s);
+        stream_flush(s);
+    }
+}
+
+/* --- life --- */
+
 void stream_open(struct stream *s, struct worker *w, int fd, const struct stream_ops *ops,
                  bool retain, bool connecting)
 {
@@ -49,6 +111,7 @@ void stream_close(struct stream *s)
     if (s->closed)
         return;
     s->closed = true;
+    stream_end_patience(s);
     ev_io_stop(s->worker->loop, &s->io);
     close(s->io.fd);
     bufq_clear(&s->worker->chunks, &s->out);

@@ -6,7 +6,9 @@
  *
  * A client's stream drops bytes when they are written. A backend's stream retains them until the
  * owner acknowledges them (stream_ack), so that a request can be sent again without a second copy.
- * A stream that became dirty during a turn of the loop is flushed once, at its end. */
+ * A stream that became dirty during a turn of the loop is flushed once, at its end; or, if its
+ * owner expects more bytes soon, at the end of a later turn, but not much later than
+ * STREAM_PATIENCE. */
 #ifndef SLOTWAY_FLOW_STREAM_H
 #define SLOTWAY_FLOW_STREAM_H
 
@@ -24,6 +26,8 @@ struct stream_ops {
     void (*on_drained)(struct stream *s);
     /* The connect that stream_open was told of succeeded. */
     void (*on_connected)(struct stream *s);
+    /* Will more be appended soon, so that one write does for both? NULL: no. */
+    bool (*expects_more)(const struct stream *s);
     /* Broken; the owner closes it. error: errno. */
     void (*on_failed)(struct stream *s, int error);
 };
@@ -37,7 +41,9 @@ struct stream {
     size_t cursor_offset; /* retain: offset of the first unsent byte in it */
     size_t unsent;
     uint64_t bytes_in, bytes_out;
-    struct stream *next; /* on the worker's list of dirty streams */
+    struct stream *next;                        /* on the worker's list of dirty streams */
+    struct stream *next_patient, *prev_patient; /* on its list of those that expect more */
+    uint64_t patient_since;                     /* µs; 0: not on that list */
     bool dirty;
     bool retain;
     bool reading;    /* the owner wants on_readable */
@@ -61,8 +67,15 @@ void stream_set_reading(struct stream *s, bool reading);
 /* One read(2): bytes read, or STREAM_AGAIN, STREAM_EOF, STREAM_ERROR (errno set). */
 ssize_t stream_read(struct stream *s, char *buf, size_t cap);
 
-/* Write what can be written now. Called by the worker at the end of the turn. */
+/* Write what can be written now. */
 void stream_flush(struct stream *s);
+
+/* µs that bytes wait for others at most, but for the precision of the loop's timers. */
+#define STREAM_PATIENCE 1000
+/* At the end of the turn: flush what has waited long enough; flush what is dirty, or let it wait.
+ */
+void stream_flush_patient(struct worker *w);
+void stream_flush_dirty(struct worker *w);
 
 /* Retaining streams: the first len bytes will not be needed again. They must have been sent. */
 void stream_ack_slow(struct stream *s, size_t len);

@@ -69,18 +69,6 @@ static void worker_pump(struct worker *w)
     }
 }
 
-static void worker_flush(struct worker *w)
-{
-    struct stream *list = w->dirty;
-    w->dirty = NULL;
-    while (list) {
-        struct stream *s = list;
-        list = s->next;
-        s->dirty = false;
-        stream_flush(s);
-    }
-}
-
 static void worker_on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
 {
     (void)events;
@@ -99,10 +87,11 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
         pubsub_turn(w);
     if (w->careful)
         monitor_flush(w);
+    stream_flush_patient(w);
     for (int round = 0; round < WORKER_ROUNDS && (w->pumpable || w->dirty); round++) {
         worker_pump(w);
         monitor_flush(w);
-        worker_flush(w);
+        stream_flush_dirty(w);
     }
     watch_end_turn(w, worker_clock());
     if (w->pumpable || w->dirty || (w->drive_wanted && w->parked) || w->bells_wanted) {
@@ -126,6 +115,15 @@ static void worker_on_drive_timer(struct ev_loop *loop, ev_timer *watcher, int e
     (void)events;
     struct worker *w = watcher->data;
     route_drive(w);
+}
+
+/* The end of the turn flushes what has waited long enough. */
+static void worker_on_patience_timer(struct ev_loop *loop, ev_timer *watcher, int events)
+{
+    (void)events;
+    struct worker *w = watcher->data;
+    if (!w->patient)
+        ev_timer_stop(loop, watcher);
 }
 
 static void worker_check_idle(struct worker *w, struct client *c)
@@ -341,10 +339,13 @@ static void worker_init_watchers(struct worker *w)
     ev_init(&w->drive_timer, worker_on_drive_timer);
     ev_init(&w->pause_timer, worker_on_pause_timer);
     ev_init(&w->busy_timer, busy_on_timer);
+    ev_init(&w->patience_timer, worker_on_patience_timer);
+    w->patience_timer.repeat = STREAM_PATIENCE / 1e6;
     w->drive_timer.repeat = WORKER_DRIVE_INTERVAL;
     w->pause_timer.repeat = WORKER_DRIVE_INTERVAL;
     w->end_of_turn.data = w->start_of_turn.data = w->slow_timer.data = w;
     w->drive_timer.data = w->pause_timer.data = w->busy_timer.data = w->more_to_do.data = w;
+    w->patience_timer.data = w;
     ev_set_priority(&w->start_of_turn, EV_MAXPRI); /* the clock before everything else */
     ev_prepare_start(w->loop, &w->end_of_turn);
     ev_check_start(w->loop, &w->start_of_turn);

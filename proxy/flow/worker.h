@@ -55,8 +55,9 @@ struct worker {
     const struct config *config;
     uint64_t last_name; /* dispatch: name of the last command as it was written … */
     uint32_t last_name_len;
-    const struct command *last_command; /* … and what command_lookup found for it */
-    struct stream *dirty;               /* to be flushed at the end of the turn */
+    const struct command *last_command;    /* … and what command_lookup found for it */
+    struct stream *dirty;                  /* to be flushed at the end of the turn */
+    struct stream *patient, *patient_tail; /* to be flushed later, by when they began to wait */
     struct client *pumpable;  /* clients that may go on with requests they have sent already */
     struct chunk *read_chunk; /* shared by all reads: an idle connection holds no buffer */
     struct resp_args args;
@@ -106,12 +107,13 @@ struct worker {
     struct mailbox mailbox;
     ev_prepare end_of_turn;
     ev_check start_of_turn;
-    ev_timer drive_timer; /* parked requests */
-    ev_timer slow_timer;  /* timeouts, housekeeping */
-    ev_timer pause_timer; /* CLIENT PAUSE */
-    ev_timer busy_timer;  /* scripts are under way */
-    bool some_busy;       /* a master is, as the topology says */
-    ev_idle more_to_do;   /* active: the next turn does not wait */
+    ev_timer drive_timer;    /* parked requests */
+    ev_timer slow_timer;     /* timeouts, housekeeping */
+    ev_timer pause_timer;    /* CLIENT PAUSE */
+    ev_timer busy_timer;     /* scripts are under way */
+    ev_timer patience_timer; /* streams expect more */
+    bool some_busy;          /* a master is, as the topology says */
+    ev_idle more_to_do;      /* active: the next turn does not wait */
     bool stopping;
 
     const struct exec *exec;          /* whose own command is being run, or NULL … */

@@ -165,7 +165,7 @@ bool flow_step(struct flow *f)
 void flow_settle(struct flow *f)
 {
     for (int quiet = 0; quiet < FLOW_QUIET_TURNS;)
-        quiet = flow_step(f) ? 0 : quiet + 1;
+        quiet = flow_step(f) || f->w->patient ? 0 : quiet + 1;
 }
 
 void flow_until(struct flow *f, bool (*condition)(void *arg), void *arg, const char *what)
