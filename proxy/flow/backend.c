@@ -32,10 +32,10 @@
  * buffer, and is scanned again with what comes. */
 #define BACKEND_PART_MIN (16 * 1024)
 
-/* The reply to a request with one of these is more than to be handed to its client. */
+/* The reply to a request with one of these is more than to be handed on. */
 #define BACKEND_UNUSUAL                                                                            \
-    (REQUEST_INTERNAL | REQUEST_CHILD | REQUEST_BEHIND | REQUEST_RETRYING | REQUEST_SAMPLED |      \
-     REQUEST_BLOCKING | REQUEST_WATCH | REQUEST_ASSEMBLED | REQUEST_UNTRACKED)
+    (REQUEST_INTERNAL | REQUEST_BEHIND | REQUEST_RETRYING | REQUEST_SAMPLED | REQUEST_BLOCKING |   \
+     REQUEST_WATCH | REQUEST_ASSEMBLED | REQUEST_UNTRACKED)
 
 #define BACKEND_READONLY  "*1\r\n$8\r\nREADONLY\r\n"
 #define BACKEND_HELLO3    "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n"
@@ -93,6 +93,7 @@ static struct request *backend_pop(struct backend *b)
 {
     struct request *r = b->head;
     b->head = r->backend_next;
+    PREFETCH(b->head);
     if (!b->head)
         b->tail = NULL;
     r->backend_next = NULL;
@@ -209,6 +210,7 @@ struct backend *backend_open(struct pool *pool, enum pool_kind kind, unsigned sl
     b->resp3 = kind >= POOL_MASTER3;
     b->slot_in_pool = (uint8_t)slot_in_pool;
     pool->backends[kind][slot_in_pool] = b;
+    pool->nshared++;
     backend_start(b, fd, connecting);
     return b;
 }
@@ -232,10 +234,12 @@ static void backend_kill(struct backend *b)
 {
     struct worker *w = b->worker;
     b->state = BACKEND_DEAD;
-    if (b->kind == POOL_LEASE)
+    if (b->kind == POOL_LEASE) {
         lease_on_close(b);
-    else
+    } else {
         b->pool->backends[b->kind][b->slot_in_pool] = NULL;
+        b->pool->nshared--;
+    }
     stream_close(&b->stream);
     if (b->pool->watch) {
         b->pool->watch->closed_in += b->stream.bytes_in;
@@ -566,6 +570,8 @@ static inline bool backend_on_whole(struct backend *b, struct chunk *chunk, char
     stream_ack(&b->stream, r->len);
     if (r->client)
         client_on_reply(r, chunk, data, len);
+    else if (r->flags & REQUEST_CHILD)
+        fanout_on_reply(w, r, chunk, data, len);
     else
         request_free(w, r);
     return true;

@@ -236,7 +236,8 @@ static void client_check_end(struct client *c)
 
 static OUTLINED void client_emit_queue(struct client *c, struct request *r)
 {
-    if (r->reply.head == r->reply.tail && r->reply.len <= CLIENT_REPLY_COPIED) {
+    if (c->stream.unsent > 0 && r->reply.head == r->reply.tail &&
+        r->reply.len <= CLIENT_REPLY_COPIED) {
         stream_append(&c->stream, r->reply.head->data, r->reply.len);
         bufq_clear(&c->worker->chunks, &r->reply);
     } else {
@@ -265,6 +266,7 @@ static void client_pop(struct client *c)
 {
     struct request *r = c->head;
     c->head = r->client_next;
+    PREFETCH(c->head);
     if (!c->head)
         c->tail = NULL;
     c->in_flight--;

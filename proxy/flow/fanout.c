@@ -121,17 +121,6 @@ static char *fanout_put_number(char *out, char type, uint64_t n)
     return out;
 }
 
-/* "$<len>\r\n<bytes>\r\n" at out; returns the end. */
-static char *fanout_put_bulk(char *out, const char *data, uint32_t len)
-{
-    out = fanout_put_number(out, '$', len);
-    memcpy(out, data, len);
-    out += len;
-    *out++ = '\r';
-    *out++ = '\n';
-    return out;
-}
-
 /* One argument as it stands in the request: from its "$" to its line end. Arguments follow each
  * other without gaps, so the header begins where the previous argument ended. */
 struct fanout_piece {
@@ -152,6 +141,7 @@ static struct fanout_piece fanout_piece(const char *request, const struct resp_a
 /* What the children of one request are made from. */
 struct fanout_split {
     const char *request;
+    struct fanout_piece name; /* the command's */
     const struct resp_args *args;
     const struct command_keys *keys;
     const uint16_t *slots; /* of each key */
@@ -160,20 +150,25 @@ struct fanout_split {
 };
 
 #define FANOUT_LAST UINT32_MAX
+/* A child's request up to this size is built on the stack: it is copied to its connection anyway.
+ */
+#define FANOUT_COPIED 2048
 
 /* Build and send child `index`, whose first key is `first`: the command's name and the arguments of
  * its keys. */
 static void fanout_send_child(struct worker *w, struct fanout *f, uint32_t index,
                               const struct fanout_split *split, uint32_t first)
 {
-    const struct resp_arg *name = &split->args->v[0];
-    size_t size = 64 + name->len;
+    char small[FANOUT_COPIED];
+    size_t size = 32 + split->name.len;
     uint32_t count = 0;
     for (uint32_t i = first; i != FANOUT_LAST; i = split->next[i], count++)
         size += fanout_piece(split->request, split->args, split->keys->v[i], split->per_key).len;
-    struct chunk *chunk = chunk_alloc_size(&w->chunks, size);
-    char *out = fanout_put_number(chunk->data, '*', 1 + (uint64_t)count * split->per_key);
-    out = fanout_put_bulk(out, split->request + name->off, name->len);
+    struct chunk *chunk = size > sizeof small ? chunk_alloc_size(&w->chunks, size) : NULL;
+    char *data = chunk ? chunk->data : small;
+    char *out = fanout_put_number(data, '*', 1 + (uint64_t)count * split->per_key);
+    memcpy(out, split->name.data, split->name.len);
+    out += split->name.len;
     for (uint32_t i = first; i != FANOUT_LAST; i = split->next[i]) {
         struct fanout_piece piece = fanout_piece(split->request, split->args, split->keys->v[i],
                                                  split->per_key);
@@ -181,12 +176,22 @@ static void fanout_send_child(struct worker *w, struct fanout *f, uint32_t index
         out += piece.len;
     }
     struct request *child = fanout_child(w, f, index, split->slots[first]);
-    size = (size_t)(out - chunk->data);
+    size = (size_t)(out - data);
     watch_sample(w, child);
     if (size >= REQUEST_BULK_MIN)
         child->flags |= REQUEST_BULK;
-    route_send(w, child, chunk, chunk->data, size);
-    chunk_unref(&w->chunks, chunk);
+    route_send(w, child, chunk, data, size);
+    if (chunk)
+        chunk_unref(&w->chunks, chunk);
+}
+
+/* The command's name, which follows the line with the number of arguments. */
+static struct fanout_piece fanout_name(const char *request, const struct resp_args *args)
+{
+    const struct resp_arg *name = &args->v[0];
+    const char *end = request + name->off + name->len + 2;
+    const char *begin = (const char *)memchr(request, '\n', name->off) + 1;
+    return (struct fanout_piece){begin, (size_t)(end - begin)};
 }
 
 /* Chain the keys of each child; heads[child] is its first key. */
@@ -206,17 +211,26 @@ void fanout_split(struct client *c, const struct command *cmd, char *request,
                   const uint16_t *slots)
 {
     struct worker *w = c->worker;
-    uint32_t n = keys->count;
-    uint32_t *scratch = memory_alloc(3 * (size_t)n * sizeof *scratch);
+    uint32_t n = keys->count, few[3 * FANOUT_FEW_KEYS];
+    uint32_t *scratch = few;
+    if (n > FANOUT_FEW_KEYS)
+        scratch = memory_alloc(3 * (size_t)n * sizeof *scratch);
     uint32_t *plan = scratch, *heads = scratch + 2 * (size_t)n;
-    struct fanout_split split = {request, args, keys, slots, scratch + n, keys->v[1] - keys->v[0]};
+    struct fanout_split split = {.request = request,
+                                 .name = fanout_name(request, args),
+                                 .args = args,
+                                 .keys = keys,
+                                 .slots = slots,
+                                 .next = scratch + n,
+                                 .per_key = keys->v[1] - keys->v[0]};
     uint32_t children = fanout_group(w, slots, n, plan);
     struct fanout *f = fanout_new(c, cmd, children, n);
     memcpy(f->plan, plan, n * sizeof *plan);
     fanout_chain(plan, n, children, split.next, heads);
     for (uint32_t i = 0; i < children; i++)
         fanout_send_child(w, f, i, &split, heads[i]);
-    free(scratch);
+    if (scratch != few)
+        free(scratch);
 }
 
 static void fanout_send_or_give(struct worker *w, struct request *child, char *data, size_t len)
@@ -378,7 +392,12 @@ static bool fanout_merge_keys(struct worker *w, struct fanout *f, struct bufq *o
             bufq_flatten(&w->chunks, q);
         size_t len = last ? q->len : fanout_element(q);
         good = len > 0;
-        bufq_move(&w->chunks, out, q, len);
+        if (len < FANOUT_COPIED) {
+            bufq_copy_head(&w->chunks, out, q, len);
+            bufq_drop(&w->chunks, q, len);
+        } else {
+            bufq_move(&w->chunks, out, q, len);
+        }
     }
     free(per_child);
     return good;
@@ -583,6 +602,8 @@ void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chun
     struct bufq *q = &f->replies[child->child].q;
     if (*data == '-' && !request_held(child)) {
         fanout_note_failure(f, data, len);
+    } else if (f->merge == COMMAND_MERGE_FIRST && child->child > 0 && f->nplan) {
+        /* that of child 0 is the answer */
     } else if (f->parent->client || f->then) {
         if (request_held(child)) {
             request_hold(w, child, chunk, data, len);

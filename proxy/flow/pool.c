@@ -195,25 +195,24 @@ static void pool_check_leases(struct pool *pool)
 
 static void pool_check_one(struct pool *pool)
 {
-    bool idle = true;
-    for (int kind = 0; kind < POOL_KINDS; kind++) {
-        for (int i = 0; i < POOL_MAX_SHARED; i++) {
+    uint32_t left = pool->nshared;
+    for (int kind = 0; left > 0 && kind < POOL_KINDS; kind++) {
+        for (int i = 0; left > 0 && i < POOL_MAX_SHARED; i++) {
             struct backend *b = pool->backends[kind][i];
             if (!b)
                 continue;
+            left--;
             const char *why = pool_complaint(pool, b);
             if (why)
                 backend_fail(b, why);
             else if (pool->gone && b->in_flight == 0)
                 backend_close(b);
-            idle = idle && !pool->backends[kind][i];
         }
     }
     pool_check_leases(pool);
-    idle = idle && !pool->leases;
     if (pool_is_due(pool))
         pool->demoted = 0; /* once: what it is asked from now on, it is asked as a master again */
-    if (pool->gone && idle) {
+    if (pool->gone && pool->nshared == 0 && !pool->leases) {
         pool->worker->pools[pool->node] = NULL;
         free(pool);
     }

@@ -45,6 +45,7 @@ struct pool {
     uint64_t retry_at; /* µs: no connect before; grows with each failure */
     uint32_t failures; /* connects in a row that failed */
     struct backend *backends[POOL_KINDS][POOL_MAX_SHARED];
+    uint32_t nshared;        /* of these */
     struct backend *leases;  /* all of them, taken and idle; linked by next_lease */
     struct backend *idle[2]; /* free ones, latest first, by protocol (RESP2, RESP3): next_idle */
     uint32_t nleases;

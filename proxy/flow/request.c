@@ -13,6 +13,10 @@ static const struct request request_blank = {.slot = SLOT_NONE, .target = NODE_N
 struct request *request_new(struct worker *w, struct client *c, const struct command *cmd)
 {
     struct request *r = slab_alloc(&w->requests);
+    const char *next = w->requests.free;
+    PREFETCH(next);
+    PREFETCH(next + 64);
+    PREFETCH(next + 128);
     memcpy(r, &request_blank, offsetof(struct request, inline_reply));
     r->client = c;
     r->cmd = cmd;

@@ -77,33 +77,36 @@ enum request_cause {
 
 #define REQUEST_INLINE 80 /* replies up to this size are held in the request itself */
 
-/* Four cache lines: with deep pipelines thousands are under way. */
+/* Four cache lines, of which the first two serve nearly all requests: with deep pipelines thousands
+ * are under way, and are in no cache when their replies come. */
 struct request {
     struct request *client_next;
     struct request *backend_next;
     struct client *client;
     struct backend *backend;   /* in flight there, else NULL */
     const struct command *cmd; /* NULL for internal ones */
-    struct fanout *fanout;     /* of a parent and of each of its children, else NULL */
-    struct exec *exec;         /* of an EXEC, transaction.h; else, and for most, NULL */
     uint64_t started;          /* µs, worker's clock */
-    uint64_t held_since;       /* µs; 0: never waited */
-    uint64_t retry_at;         /* µs; parked: not before */
     size_t len;                /* bytes in the backend's queue, prefix included */
-    size_t reply_len;          /* bytes of the reply so far */
-    struct bufq reply;         /* a reply that waits for its turn, if not in inline_reply */
-    struct bufq data;          /* bytes of a parked request */
     uint32_t flags;
-    uint32_t cost;   /* what it counts in its client's window, bytes */
-    uint32_t child;  /* index among its siblings */
-    uint32_t prefix; /* bytes before the request proper (ASKING …) in the backend's queue */
+    uint32_t skip; /* replies to swallow before its own: lead, and those to what went before it */
+
+    uint64_t held_since; /* µs; 0: never waited */
+    size_t reply_len;    /* bytes of the reply so far */
+    struct exec *exec;   /* of an EXEC, transaction.h; else, and for most, NULL */
+    struct bufq reply;   /* a reply that waits for its turn, if not in inline_reply */
+    uint32_t cost;       /* what it counts in its client's window, bytes */
+    uint32_t lead;   /* replies before its own to what stands in its bytes (QUEUED of a MULTI) */
     uint16_t slot;   /* SLOT_NONE: any master */
     uint16_t target; /* ASK or MOVED named this node, else NODE_NONE */
-    uint32_t lead;   /* replies before its own to what stands in its bytes (QUEUED of a MULTI) */
-    uint32_t skip;   /* replies to swallow before its own: lead, and those to what went before it */
     uint8_t tries;   /* refusals so far, up to 255 */
     uint8_t cause;   /* enum request_cause */
     uint8_t inline_len;
+
+    struct bufq data;      /* bytes of a parked request */
+    struct fanout *fanout; /* of a parent and of each of its children, else NULL */
+    uint64_t retry_at;     /* µs; parked: not before */
+    uint32_t child;        /* index among its siblings */
+    uint32_t prefix;       /* bytes before the request proper (ASKING …) in the backend's queue */
     char inline_reply[REQUEST_INLINE];
 };
 

@@ -27,7 +27,7 @@
 #define WORKER_SLOW_INTERVAL  0.1  /* s: timeouts */
 /* Slow log entries per WORKER_SLOW_INTERVAL: when everything is slow, writing all of it down would
  * make it slower. */
-#define WORKER_SLOW_BUDGET 1000
+#define WORKER_SLOW_BUDGET 200
 /* Pumping and flushing go round so often in one turn at most, so that one client with a long
  * backlog does not keep the others waiting. */
 #define WORKER_ROUNDS 4

@@ -773,6 +773,15 @@ enum resp_result resp_scan_reply(struct resp_reply_scan *scan, const char *buf, 
             scan->pending--;
             continue;
         }
+        if (!scan->bulk_left && len - at >= 4) { /* an array of a few elements */
+            uint32_t few = line_digits(buf + at, LINE_STAR_0);
+            if (few <= 9) {
+                at += 4;
+                scan->pending += few;
+                scan->pending--;
+                continue;
+            }
+        }
         result = scan_element(scan, buf + at, len - at, &took);
         at += took;
     }

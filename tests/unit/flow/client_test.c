@@ -19,6 +19,62 @@ START_TEST(replies_come_in_the_order_of_requests_when_nodes_answer_in_another)
 }
 END_TEST
 
+/* The node answers what it got last; turns until the client's stream has the reply. Does it wait
+ * there for more? */
+static bool waits_for_more(const struct client *client, enum flow_node node, const char *reply)
+{
+    uint64_t before = client->stream.bytes_out;
+    ck_assert_int_eq(write(f->nodes[node].last->fd, reply, strlen(reply)), (ssize_t)strlen(reply));
+    while (client->stream.unsent == 0 && client->stream.bytes_out == before)
+        flow_turn(f);
+    flow_turn(f); /* which begins with the end of the one before */
+    return f->w->patient == &client->stream;
+}
+
+START_TEST(replies_to_what_was_read_together_leave_together)
+{
+    struct client *client = flow_newest(f);
+    open_window();
+    flow_send(f, c, "GET b", "GET c");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_B, "GET c");
+    ck_assert(waits_for_more(client, NODE_A, "$1\r\n1\r\n"));
+    flow_expect(f, c, "$1\r\n1\r\n"); /* but not for long */
+    ck_assert(!waits_for_more(client, NODE_B, "$1\r\n2\r\n"));
+    flow_expect(f, c, "$1\r\n2\r\n");
+}
+END_TEST
+
+START_TEST(replies_to_what_was_read_apart_do_not_wait_for_each_other)
+{
+    struct client *client = flow_newest(f);
+    open_window();
+    flow_send(f, c, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_send(f, c, "GET c");
+    flow_node_gets(f, NODE_B, "GET c");
+    ck_assert(!waits_for_more(client, NODE_A, "$1\r\n1\r\n"));
+    flow_expect(f, c, "$1\r\n1\r\n");
+    flow_answer(f, NODE_B, "$1\r\n2\r\n");
+    flow_expect(f, c, "$1\r\n2\r\n");
+}
+END_TEST
+
+START_TEST(a_client_that_leaves_while_its_replies_wait_leaves_nothing)
+{
+    struct client *client = flow_newest(f);
+    open_window();
+    flow_send(f, c, "GET b", "GET c");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_B, "GET c");
+    ck_assert(waits_for_more(client, NODE_A, "$1\r\n1\r\n"));
+    client_close(client);
+    ck_assert_ptr_null(f->w->patient);
+    flow_answer(f, NODE_B, "$1\r\n2\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_failed), 0);
+}
+END_TEST
+
 START_TEST(a_long_reply_that_is_not_yet_due_is_held)
 {
     size_t len = 50000;
@@ -343,6 +399,9 @@ static Suite *client_suite(void)
     tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, replies_come_in_the_order_of_requests_when_nodes_answer_in_another);
+    tcase_add_test(t, replies_to_what_was_read_together_leave_together);
+    tcase_add_test(t, replies_to_what_was_read_apart_do_not_wait_for_each_other);
+    tcase_add_test(t, a_client_that_leaves_while_its_replies_wait_leaves_nothing);
     tcase_add_test(t, a_long_reply_that_is_not_yet_due_is_held);
     tcase_add_test(t, a_client_that_leaves_in_mid_request_leaves_a_placeholder_that_swallows);
     tcase_add_test(t, a_placeholder_swallows_a_reply_in_parts);

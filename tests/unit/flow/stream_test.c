@@ -13,6 +13,7 @@ static struct flow *f;
 static struct stream s;
 static int peer;
 static unsigned readable, drained, failed;
+static bool more_is_expected;
 
 static void on_readable(struct stream *stream)
 {
@@ -33,13 +34,22 @@ static void on_failed(struct stream *stream, int error)
     stream_close(stream);
 }
 
-static const struct stream_ops ops = {
-    .on_readable = on_readable, .on_drained = on_drained, .on_failed = on_failed};
+static bool expects_more(const struct stream *stream)
+{
+    (void)stream;
+    return more_is_expected;
+}
+
+static const struct stream_ops ops = {.on_readable = on_readable,
+                                      .on_drained = on_drained,
+                                      .expects_more = expects_more,
+                                      .on_failed = on_failed};
 
 static void open_pair(bool retain)
 {
     int pair[2];
     readable = drained = failed = 0;
+    more_is_expected = false;
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     peer = pair[1];
     stream_open(&s, f->w, pair[0], &ops, retain, false);
@@ -81,6 +91,41 @@ START_TEST(what_is_appended_in_a_turn_leaves_in_one_write)
     ck_assert_uint_eq(drained, 1);
     flow_turn(f);
     ck_assert_uint_eq(flow_count(f, COUNTER_writes) - before, 1);
+}
+END_TEST
+
+START_TEST(what_expects_more_waits_for_it)
+{
+    open_pair(false);
+    uint64_t before = flow_count(f, COUNTER_writes);
+    more_is_expected = true;
+    stream_append(&s, "one", 3);
+    flow_turn(f);
+    ck_assert_uint_eq(flow_count(f, COUNTER_writes), before);
+    ck_assert_ptr_eq(f->w->patient, &s);
+    more_is_expected = false;
+    stream_append(&s, "two", 3);
+    expect("onetwo");
+    ck_assert_ptr_null(f->w->patient);
+}
+END_TEST
+
+START_TEST(what_expects_more_in_vain_waits_for_a_moment)
+{
+    char got[8] = "";
+    open_pair(false);
+    more_is_expected = true;
+    stream_append(&s, "one", 3);
+    flow_settle(f);
+    ck_assert_ptr_null(f->w->patient);
+    ck_assert_ptr_null(f->w->patient_tail);
+    ck_assert_int_eq(read(peer, got, sizeof got), 3);
+    stream_append(&s, "two", 3);
+    flow_turn(f);
+    ck_assert_ptr_eq(f->w->patient, &s);
+    stream_close(&s); /* nothing is left of it */
+    ck_assert_ptr_null(f->w->patient);
+    ck_assert_ptr_null(f->w->patient_tail);
 }
 END_TEST
 
@@ -207,6 +252,8 @@ static Suite *stream_suite(void)
     TCase *t = tcase_create("stream");
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_test(t, what_is_appended_in_a_turn_leaves_in_one_write);
+    tcase_add_test(t, what_expects_more_waits_for_it);
+    tcase_add_test(t, what_expects_more_in_vain_waits_for_a_moment);
     tcase_add_test(t, a_retaining_stream_keeps_what_is_not_acknowledged);
     tcase_add_test(t, retained_bytes_leave_once_and_in_order);
     tcase_add_test(t, a_socket_that_refuses_bytes_is_waited_for);
