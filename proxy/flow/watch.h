@@ -164,7 +164,7 @@ static inline void watch_reply(struct backend *b, const struct request *r, bool 
         watch_answer_of(b->worker, sent);
     watch->answered++;
     histogram_add_at(&b->watched->latency, watch->answered_bucket, 1);
-    if (__builtin_expect(r->held_since != 0, 0))
+    if (UNLIKELY(r->held_since != 0))
         watch_waited(b->worker, r);
     if (error)
         watch_on_error(b);
