@@ -1,6 +1,5 @@
 /* function_test: FCALL while CLIENT PAUSE WRITE is in force: functions that do not write go on. */
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -16,21 +15,18 @@
     "*4\r\n$12\r\nlibrary_name\r\n$1\r\nb\r\n$9\r\nfunctions\r\n*1\r\n"                            \
     "*4\r\n$5\r\nflags\r\n*1\r\n+no-writes\r\n$4\r\nname\r\n$4\r\nlong\r\n"
 
-static struct flow *f;
-static int c, admin;
+static int admin;
 
 static void begin(void)
 {
-    f = flow_start(NULL);
-    c = flow_client(f);
+    flow_begin();
     admin = flow_client(f);
 }
 
 static void end(void)
 {
-    close(c);
     close(admin);
-    flow_stop(f);
+    flow_end();
 }
 
 static void pause_with(const char *command)

@@ -415,15 +415,14 @@ END_TEST
  */
 START_TEST(slowlog_reset_keeps_what_came_since_exec)
 {
-    end();
-    begin_with("slowlog-log-slower-than 0\n");
+    flow_again("slowlog-log-slower-than 0\n");
     int other = flow_client(f);
     flow_send(f, other, "BLPOP b 0");
-    flow_node_serves(f, NODE_A, "CLIENT ID", ":5\r\n");
+    flow_lease_opens(NODE_A, "5");
     flow_node_gets(f, NODE_A, "BLPOP b 0");
     struct flow_link *lease = f->nodes[NODE_A].last;
     flow_send(f, c, "PING", "MULTI", "LPUSH b x", "SLOWLOG RESET", "EXEC");
-    gets(NODE_A, "MULTI", "LPUSH b x", "EXEC");
+    flow_node_gets_all(NODE_A, "MULTI", "LPUSH b x", "EXEC");
     flow_link_answers(lease, "*2\r\n$1\r\nb\r\n$1\r\nx\r\n");
     flow_expect(f, other, "*2\r\n$1\r\nb\r\n$1\r\nx\r\n");
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n:1\r\n");
