@@ -61,8 +61,10 @@ void collector_follow(struct collector *c, const struct topology *t, double now)
     for (unsigned i = 0; i < TOPOLOGY_MAX_NODES; i++)
         if (c->nodes[i])
             c->nodes[i]->seen = false;
-    for (uint16_t i = 0; i < t->nnodes; i++)
+    for (uint16_t i = 0; i < t->nnodes; i++) {
         collector_follow_node(c, &t->nodes[i], now);
+        s->replicas_known = s->replicas_known || !(t->nodes[i].flags & TOPOLOGY_MASTER);
+    }
     for (unsigned i = 0; i < TOPOLOGY_MAX_NODES; i++)
         if (c->nodes[i] && !c->nodes[i]->seen)
             collector_set_state(c->nodes[i], STATS_DRAIN, now);

@@ -88,6 +88,7 @@ struct stats {
     const struct config *config; /* the collector's reference */
     struct topology *topology;   /* likewise; NULL: none yet */
     double map_changed;          /* when the topology was published; 0: never */
+    bool replicas_known;         /* the cluster has, or had, replicas */
 
     double now[NOW_COUNT];
     uint64_t counters[COUNTER_COUNT];

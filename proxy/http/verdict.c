@@ -128,6 +128,9 @@ void verdict_text(const struct stats *s, char *out, size_t cap)
         masters += s->nodes[i].v[NODE_slots] > 0;
     if (s->verdict.n)
         snprintf(out, cap, "%s", s->verdict.findings[0].text);
+    else if (!s->topology)
+        snprintf(out, cap, "the nodes are being asked what the cluster looks like");
     else
-        snprintf(out, cap, "all %d slots are served by %u masters", SLOT_COUNT, masters);
+        snprintf(out, cap, "all %d slots are served by %u master%s%s", SLOT_COUNT, masters,
+                 masters == 1 ? "" : "s", s->replicas_known ? "" : ", without replicas");
 }

@@ -117,14 +117,16 @@ static void find_down(struct stats *s, const struct verdict_rule *rule)
 /* States of a node that are worth a word. */
 static const struct {
     enum stats_state state;
+    double patience; /* s */
     const char *text;
     const char *advice;
 } node_states[] = {
-    {STATS_GOING_DOWN, "is suspected to be down", "Look at its host, its load and its log."},
-    {STATS_LOADING, "is loading its data", "It serves when it has finished."},
-    {STATS_BUSY, "is busy with a script",
+    {STATS_GOING_DOWN, 1, "is suspected to be down", "Look at its host, its load and its log."},
+    {STATS_LOADING, 1, "is loading its data", "It serves when it has finished."},
+    {STATS_BUSY, 1, "is busy with a script",
      "SCRIPT KILL or FUNCTION KILL ends a script that has not written."},
-    {STATS_LAGGING, "is too far behind its master, or has lost it",
+    /* a master that a planned failover made a replica is for some seconds */
+    {STATS_LAGGING, 10, "is too far behind its master, or has lost it",
      "Look at the network between the two, and at master_link_status of its INFO."},
 };
 
@@ -138,6 +140,7 @@ static void find_states(struct stats *s, const struct verdict_rule *rule)
             struct finding *f = verdict_add(s, rule, VERDICT_NODE, "%s %s %s", role(node),
                                             node->address, node_states[j].text);
             about_node(f, node)->since = node->state_since;
+            f->patience = node_states[j].patience;
             verdict_advise(f, "%s", node_states[j].advice);
         }
     }
@@ -208,9 +211,12 @@ static bool has_replica(const struct stats *s, uint32_t master)
     return false;
 }
 
+/* A cluster that never had replicas is meant to be so. */
 static void find_no_replica(struct stats *s, const struct verdict_rule *rule)
 {
     uint32_t masters = 0, bare = 0;
+    if (!s->replicas_known)
+        return;
     for (uint32_t i = 0; i < s->nnodes; i++) {
         masters += has_slots(&s->nodes[i]);
         bare += has_slots(&s->nodes[i]) && !has_replica(s, i);
@@ -378,7 +384,7 @@ static void find_default_password(struct stats *s, const struct verdict_rule *ru
 
 /* Of findings of one severity those of the upper rules are told first. */
 const struct verdict_rule verdict_rules[] = {
-    {"no-cluster", VERDICT_CRITICAL, 0, find_no_cluster, "no node has answered yet"},
+    {"no-cluster", VERDICT_CRITICAL, 1, find_no_cluster, "no node has answered yet"},
     {"slots-uncovered", VERDICT_CRITICAL, 0, find_uncovered, "slots have no living master"},
     {"worker-stuck", VERDICT_CRITICAL, 0, find_stuck,
      "a worker's loop has not turned for a second"},

@@ -42,6 +42,7 @@ struct stats *world_new(unsigned masters, const char *config)
     s->topology = topology_new(n);
     s->nodes = memory_zalloc(n * sizeof *s->nodes);
     s->nnodes = n;
+    s->replicas_known = true;
     s->commands = memory_zalloc(COMMAND_STATS * sizeof *s->commands);
     s->workers = memory_zalloc(2 * sizeof *s->workers);
     s->nworkers = 2;

@@ -84,6 +84,11 @@ START_TEST(no_node_at_all)
     topology_unref(s->topology);
     s->topology = NULL;
     s->nnodes = 0;
+    char text[VERDICT_TEXT];
+    verdict_find(s);
+    expect_nothing(); /* it has just started */
+    verdict_text(s, text, sizeof text);
+    ck_assert_str_eq(text, "the nodes are being asked what the cluster looks like");
     s->time++;
     verdict_find(s);
     expect_text("no-cluster", "no node of the cluster has answered");
@@ -108,6 +113,31 @@ START_TEST(no_replicas_anywhere_is_one_finding)
         world_tick(s);
     ck_assert_uint_eq(s->verdict.n, 1);
     expect_text("no-replica", "no master has a replica");
+}
+END_TEST
+
+START_TEST(a_cluster_that_never_had_replicas_is_meant_so)
+{
+    char text[VERDICT_TEXT];
+    s->nnodes = 3;
+    s->replicas_known = false;
+    for (int i = 0; i < 3; i++)
+        world_tick(s);
+    expect_nothing();
+    verdict_text(s, text, sizeof text);
+    ck_assert_str_eq(text, "all 16384 slots are served by 3 masters, without replicas");
+}
+END_TEST
+
+START_TEST(a_replica_that_catches_up_is_not_told)
+{
+    s->nodes[4].state = STATS_LAGGING;
+    for (int i = 0; i < 9; i++)
+        world_tick(s);
+    expect_nothing();
+    for (int i = 0; i < 3; i++)
+        world_tick(s);
+    expect_text("node-state", "replica 10.0.0.3:6379 is too far behind its master, or has lost it");
 }
 END_TEST
 
@@ -249,6 +279,8 @@ static Suite *verdict_suite(void)
     tcase_add_test(t, no_node_at_all);
     tcase_add_test(t, a_replica_that_is_down_is_less_bad);
     tcase_add_test(t, no_replicas_anywhere_is_one_finding);
+    tcase_add_test(t, a_cluster_that_never_had_replicas_is_meant_so);
+    tcase_add_test(t, a_replica_that_catches_up_is_not_told);
     tcase_add_test(t, a_node_slower_than_its_peers);
     tcase_add_test(t, all_masters_on_one_host);
     tcase_add_test(t, one_host_for_all_is_no_drift);
