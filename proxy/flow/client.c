@@ -279,8 +279,10 @@ static void client_pop(struct client *c)
 /* Is a reply on its way in parts, so that nothing may come between? */
 static bool client_is_midway(const struct client *c)
 {
-    return c->head && ((c->head->flags & (REQUEST_COMMITTED | REQUEST_DONE)) == REQUEST_COMMITTED ||
-                       (c->head->flags & REQUEST_CONTINUED));
+    return (c->flags & CLIENT_ASSEMBLING) ||
+           (c->head &&
+            ((c->head->flags & (REQUEST_COMMITTED | REQUEST_DONE)) == REQUEST_COMMITTED ||
+             (c->head->flags & REQUEST_CONTINUED)));
 }
 
 static OUTLINED void client_release_pushes(struct client *c)
@@ -331,7 +333,8 @@ bool client_owes_nothing_new(const struct client *c)
 
 void client_send_behind(struct client *c, char *data, size_t len)
 {
-    struct request *last = c->flags & CLIENT_GONE ? NULL : client_last_answered(c);
+    struct request *last = c->flags & (CLIENT_GONE | CLIENT_ASSEMBLING) ? NULL
+                                                                        : client_last_answered(c);
     if (!last) {
         client_send_push(c, NULL, data, len);
         return;

@@ -105,6 +105,14 @@ void tracking_on_untracked(struct client *c)
     tracking_flush(c);
 }
 
+void tracking_on_late(struct client *c)
+{
+    if (!tracking_is_on(c))
+        return;
+    tracking_of(c)->flushed_at = 0;
+    tracking_flush(c);
+}
+
 /* CACHING is for the next command that is not CLIENT, and for a whole transaction. */
 void tracking_on_command(struct client *c, const struct command *cmd)
 {

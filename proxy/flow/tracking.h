@@ -64,6 +64,9 @@ bool tracking_prepare(struct client *c, struct backend *b);
 void tracking_put_caching(const struct client *c, struct bufq *q);
 /* A reply came that the node could not track although the client asked for it. */
 void tracking_on_untracked(struct client *c);
+/* CLIENT TRACKING or CACHING was among the commands of a transaction, whose reads the node had
+ * executed before: what they read can not be trusted. */
+void tracking_on_late(struct client *c);
 /* Slots have another owner, or are about to: nobody may trust what was read there. */
 void tracking_on_slots_moved(struct worker *w);
 /* Once in a while and at a new topology: BCAST listens to each master; what is not needed closes.

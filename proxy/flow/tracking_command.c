@@ -4,7 +4,11 @@
 #include "flow/gather.h"
 #include "flow/local_call.h"
 #include "flow/tracking_state.h"
+#include <stdio.h>
 #include <stdlib.h>
+
+/* Room for an error that quotes prefixes, which are cut. */
+#define TRACKING_ERROR_MAX 1000
 
 /* --- ON and OFF --- */
 
@@ -31,56 +35,49 @@ static void tracking_find_collect(struct worker *w, const void *question, struct
     part->n = tracking_table_find(w, wish->target.id);
 }
 
-static void tracking_find_finish(struct worker *w, struct gather *g, struct bufq *out)
+static bool tracking_overlap(const struct tracking_prefix *a, const struct tracking_prefix *b)
 {
-    struct tracking_wish *wish = g->question;
-    struct reply r = local_reply_to(w, g->request, out);
-    uint32_t at = 0;
-    while (at < g->nparts && !g->parts[at].n)
-        at++;
-    wish->target.worker = at;
-    if (at == g->nparts)
-        reply_error(&r, "ERR The client ID you want redirect to does not exist");
-    else if (!tracking_enable(g->request->client, g->request->cmd, wish))
-        reply_status(&r, "OK");
+    return memcmp(a->data, b->data, a->len < b->len ? a->len : b->len) == 0;
 }
 
-static bool tracking_overlap(const char *a, size_t alen, const char *b, size_t blen)
+/* The order of the alphabet, in which Redis keeps prefixes. */
+static int tracking_compare_prefixes(const void *a, const void *b)
 {
-    return memcmp(a, b, alen < blen ? alen : blen) == 0;
+    const struct tracking_prefix *x = a, *y = b;
+    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+    return order ? order : x->len > y->len ? 1 : x->len < y->len ? -1 : 0;
 }
 
-/* False: answered with an error. */
-static bool tracking_check_prefixes(struct client *c, const struct tracking_wish *wish)
+/* False: a prefix overlaps with another one; text says so. */
+static bool tracking_check_prefixes(const struct client *c, const struct tracking_wish *wish,
+                                    char text[TRACKING_ERROR_MAX])
 {
     const struct tracking *t = tracking_of(c);
     for (uint32_t i = 0; i < wish->nprefixes; i++) {
-        const struct tracking_prefix *p = &wish->prefixes[i];
+        const struct tracking_prefix *p = &wish->prefixes[i], *other = NULL;
         for (uint32_t k = 0; t && k < t->nprefixes; k++) {
-            if (!tracking_overlap(p->data, p->len, t->prefixes[k].data, t->prefixes[k].len))
-                continue;
-            client_reply_errorf(c,
-                                "ERR Prefix '%.*s' overlaps with an existing prefix '%.*s'. "
-                                "Prefixes for a single client must not overlap.",
-                                (int)p->len, p->data, (int)t->prefixes[k].len, t->prefixes[k].data);
-            return false;
+            const struct tracking_prefix *q = &t->prefixes[k];
+            if (tracking_overlap(p, q) && (!other || tracking_compare_prefixes(q, other) < 0))
+                other = q;
         }
-        for (uint32_t k = i + 1; k < wish->nprefixes; k++) {
-            if (!tracking_overlap(p->data, p->len, wish->prefixes[k].data, wish->prefixes[k].len))
-                continue;
-            client_reply_errorf(c,
-                                "ERR Prefix '%.*s' overlaps with another provided prefix '%.*s'. "
-                                "Prefixes for a single client must not overlap.",
-                                (int)p->len, p->data, (int)wish->prefixes[k].len,
-                                wish->prefixes[k].data);
-            return false;
-        }
+        bool existing = other;
+        for (uint32_t k = i + 1; k < wish->nprefixes && !other; k++)
+            if (tracking_overlap(p, &wish->prefixes[k]))
+                other = &wish->prefixes[k];
+        if (!other)
+            continue;
+        snprintf(text, TRACKING_ERROR_MAX,
+                 "ERR Prefix '%.*s' overlaps with %s prefix '%.*s'. Prefixes for a single client "
+                 "must not overlap.",
+                 (int)p->len, p->data, existing ? "an existing" : "another provided",
+                 (int)other->len, other->data);
+        return false;
     }
     return true;
 }
 
-/* Why this can not be switched on now; NULL: it can. */
-static const char *tracking_objection(const struct client *c, const struct tracking_wish *wish)
+/* Why these options can not be switched on now; NULL: they can. */
+static const char *tracking_check_options(const struct client *c, const struct tracking_wish *wish)
 {
     uint32_t new = wish->options, old = tracking_is_on(c) ? tracking_of(c)->options : 0;
     if (!(new &TRACKING_BCAST) && wish->nprefixes)
@@ -97,6 +94,32 @@ static const char *tracking_objection(const struct client *c, const struct track
         return "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, "
                "and then re-enabling it with a different mode.";
     return NULL;
+}
+
+/* Why this can not be switched on now, perhaps in text; NULL: it can. */
+static const char *tracking_objection(const struct client *c, const struct tracking_wish *wish,
+                                      char text[TRACKING_ERROR_MAX])
+{
+    const char *error = tracking_check_options(c, wish);
+    return error ? error : tracking_check_prefixes(c, wish, text) ? NULL : text;
+}
+
+static void tracking_find_finish(struct worker *w, struct gather *g, struct bufq *out)
+{
+    struct tracking_wish *wish = g->question;
+    struct client *c = g->request->client;
+    struct reply r = local_reply_to(w, g->request, out);
+    char text[TRACKING_ERROR_MAX];
+    uint32_t at = 0;
+    while (at < g->nparts && !g->parts[at].n)
+        at++;
+    wish->target.worker = at;
+    const char *error = at == g->nparts ? "ERR The client ID you want redirect to does not exist"
+                                        : tracking_objection(c, wish, text);
+    if (error)
+        reply_error(&r, error);
+    else if (!tracking_enable(c, g->request->cmd, wish))
+        reply_status(&r, "OK");
 }
 
 /* The option in args[*i], with its value. Returns an error text or NULL. */
@@ -132,20 +155,17 @@ static const char *tracking_parse_option(const struct local_call *call, uint32_t
 static void tracking_switch_on(const struct local_call *call, struct tracking_wish *wish)
 {
     struct client *c = call->c;
-    const char *objection = tracking_objection(c, wish);
-    if (objection) {
-        client_reply_error(c, objection);
+    char text[TRACKING_ERROR_MAX];
+    if (wish->target.id) { /* as Redis: whether there is such a client is said first */
+        gather_start(c, call->cmd, tracking_wish_copy(wish), tracking_find_collect,
+                     tracking_find_finish);
         return;
     }
-    if (!tracking_check_prefixes(c, wish))
-        return;
-    if (!wish->target.id) {
-        if (!tracking_enable(c, call->cmd, wish))
-            local_ok(c);
-        return;
-    }
-    gather_start(c, call->cmd, tracking_wish_copy(wish), tracking_find_collect,
-                 tracking_find_finish);
+    const char *error = tracking_objection(c, wish, text);
+    if (error)
+        client_reply_error(c, error);
+    else if (!tracking_enable(c, call->cmd, wish))
+        local_ok(c);
 }
 
 void local_tracking(const struct local_call *call)
@@ -215,14 +235,6 @@ static size_t tracking_words(const struct client *c, const char *words[8])
     return n;
 }
 
-static int tracking_compare_prefixes(const void *a, const void *b)
-{
-    const struct tracking_prefix *x = a, *y = b;
-    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
-    return order ? order : x->len > y->len ? 1 : x->len < y->len ? -1 : 0;
-}
-
-/* In the order of the alphabet, as Redis keeps them. */
 static void tracking_reply_prefixes(struct reply *r, const struct tracking *t)
 {
     uint32_t n = t ? t->nprefixes : 0;

@@ -16,6 +16,7 @@
 #include "flow/keywatch.h"
 #include "flow/request.h"
 #include "resp/command.h"
+#include "resp/reply.h"
 #include <stdbool.h>
 
 struct backend;
@@ -40,11 +41,18 @@ struct exec {
     struct exec_own *own;
     unsigned char *scripts; /* digests that EVALSHAs name, 20 bytes each */
     struct bufq reply;      /* EXEC's reply until it is whole, if there are own commands */
-    char *error;            /* the first error before EXEC's reply, as EXECABORT; NULL: none */
-    size_t error_len;       /* 0: none in this attempt */
-    uint64_t slow_mark;     /* slowlog_next when EXEC came: what is noted from then on is younger */
-    bool unopened;          /* MULTI itself was refused … */
-    bool executed;          /* … and something behind it was not */
+    /* the array that is put together: transaction_reply.c */
+    struct request *request;    /* the EXEC, while it is on the list of its worker … */
+    struct exec *next;          /* … by this */
+    struct reply_reader reader; /* what is left of the node's array */
+    const char *from;           /* what has been given to the client ends there */
+    uint32_t at, next_own;      /* the element that comes next, and the own command */
+    uint16_t node;
+    char *error;        /* the first error before EXEC's reply, as EXECABORT; NULL: none */
+    size_t error_len;   /* 0: none in this attempt */
+    uint64_t slow_mark; /* slowlog_next when EXEC came: what is noted from then on is younger */
+    bool unopened;      /* MULTI itself was refused … */
+    bool executed;      /* … and something behind it was not */
 };
 
 struct transaction {
@@ -105,6 +113,8 @@ bool transaction_forgets_slow(const struct request *r);
  * how many commands. */
 uint32_t transaction_prepare(struct worker *w, struct request *r, struct backend *b,
                              struct bufq *q);
+/* At the end of a turn: those of w->assembling whose own commands have been answered go on. */
+void transaction_resume(struct worker *w);
 void transaction_free_exec(struct worker *w, struct exec *exec);
 
 #endif

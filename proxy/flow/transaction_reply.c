@@ -4,9 +4,11 @@
  *   node:    *2 [ A  C ]          own: B, D
  *   client:  FIFO  r("*4 A") -> B's entry -> ("C") -> D's entry
  *
- * The array is put together by the order of the client's FIFO: each own command puts its entries
- * there as it always does, done now or later, and what the node answered goes between them. Entries
- * behind the first are REQUEST_CONTINUED: nothing out of band may come between. */
+ * The array is put together by the order of the client's FIFO: each own command puts its entry
+ * there as it always does, and what the node answered goes between them. One own command follows
+ * when the one before it has been answered, as it may depend on it; meanwhile the EXEC is on a list
+ * of its worker (w->assembling). Nothing out of band may come between: the client is
+ * CLIENT_ASSEMBLING, and when all is there the entries behind the first are REQUEST_CONTINUED. */
 #include "base/memory.h"
 #include "flow/backend.h"
 #include "flow/client.h"
@@ -16,7 +18,9 @@
 #include "flow/pubsub_census.h"
 #include "flow/route.h"
 #include "flow/script.h"
+#include "flow/tracking.h"
 #include "flow/transaction.h"
+#include "flow/worker.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -115,26 +119,26 @@ uint32_t transaction_prepare(struct worker *w, struct request *r, struct backend
 
 /* --- own commands --- */
 
-/* What the node answered so far goes behind the entries that are there. */
-static void exec_put(struct request *r, struct bufq *piece)
+/* What the node answered up to `to` goes behind the entries that are there. */
+static void exec_put_until(struct worker *w, struct request *r, const char *to)
 {
     struct client *c = r->client;
-    if (c->tail == r && !r->reply.head)
-        bufq_splice(&r->reply, piece);
-    else if (piece->len)
-        client_reply_bufq(c, piece);
+    struct exec *x = r->exec;
+    struct bufq piece = {0};
+    if (to > x->from)
+        bufq_append(&w->chunks, &piece, x->from, (size_t)(to - x->from));
+    bool silent = (c->flags & CLIENT_REPLY_OFF) || (r->flags & REQUEST_NOREPLY);
+    if (c->tail == r && !silent)
+        bufq_splice(&r->reply, &piece);
+    else if (piece.len)
+        client_reply_bufq(c, &piece); /* CLIENT REPLY among the commands may have its effect */
 }
 
-/* Does the command have to wait for another one of the transaction that waits? What may be under
- * way only alone (SUBSCRIBE) relies on that. */
-static bool exec_is_held(const struct request *r, const struct exec_own *own)
+/* Has the own command that was run last been answered? The next may depend on what it did. */
+static bool exec_is_answered(const struct request *r)
 {
-    if (!(own->cmd->flags & COMMAND_ALONE))
-        return false;
-    for (const struct request *q = r->client_next; q; q = q->client_next)
-        if (!(q->flags & REQUEST_DONE) && q->cmd && (q->cmd->flags & COMMAND_ALONE))
-            return true;
-    return false;
+    const struct request *last = r->client->tail;
+    return last == r || (last->flags & REQUEST_DONE);
 }
 
 /* What Redis says to commands that it queues but does not run in a transaction; NULL: it does. */
@@ -154,7 +158,7 @@ static const char *exec_denied(const struct command *cmd)
 
 /* Run an own command; its reply comes to the end of the client's FIFO. given: what the
  * transaction's node answered, for one that it has executed already; NULL: not one of these. */
-static void exec_run(struct client *c, const struct request *r, const struct exec_own *own,
+static void exec_run(struct client *c, struct exec *x, const struct exec_own *own,
                      const struct fanout_given *given)
 {
     struct worker *w = c->worker;
@@ -165,13 +169,11 @@ static void exec_run(struct client *c, const struct request *r, const struct exe
     const char *denied = exec_denied(own->cmd);
     if (denied) {
         client_reply_error(c, denied);
-    } else if (exec_is_held(r, own)) {
-        client_reply_errorf(c, "ERR '%s' is possible only once in a transaction", own->cmd->name);
     } else if (given && own->cmd->local == COMMAND_LOCAL_PUBLISH && census_is_empty()) {
         client_reply(c, given->data, given->len);
     } else if (resp_scan_request(&args, own->data, own->len, &w->limits, &used, &error) ==
                RESP_COMPLETE) {
-        w->exec = r->exec;
+        w->exec = x;
         w->given = given;
         dispatch_run(c, own->cmd, NULL, own->data, own->len, &args);
         w->exec = NULL;
@@ -188,63 +190,114 @@ bool transaction_forgets_slow(const struct request *r)
     return false;
 }
 
-/* The node's array, between whose elements own commands are run. */
-struct exec_reader {
-    struct reply_reader reader;
-    uint16_t node;
-};
-
-static void exec_assemble(struct worker *w, struct request *r, struct exec_reader *in)
+/* Go on with the array until an own command has to be waited for. */
+static void exec_assemble(struct worker *w, struct request *r)
 {
     struct client *c = r->client;
     struct exec *x = r->exec;
-    struct bufq piece = {0};
-    struct reply header = local_reply_to(w, r, &piece);
-    uint32_t next = 0;
-    const char *from = in->reader.p;
-    reply_array(&header, x->count);
-    for (uint32_t at = 0; at < x->count && !(c->flags & CLIENT_GONE); at++) {
-        const struct exec_own *own = next < x->nown && x->own[next].at == at ? &x->own[next++]
-                                                                             : NULL;
-        const char *element = in->reader.p;
-        if ((!own || own->both) && !reply_skip(&in->reader))
+    while (x->at < x->count && !(c->flags & CLIENT_GONE) && exec_is_answered(r)) {
+        const char *element = x->reader.p;
+        const struct exec_own *own = x->next_own < x->nown ? &x->own[x->next_own] : NULL;
+        if (own && own->at != x->at)
+            own = NULL;
+        x->at++;
+        if ((!own || own->both) && !reply_skip(&x->reader)) {
+            x->at = x->count;
             break;
+        }
         if (!own)
             continue;
-        if (element > from)
-            bufq_append(&w->chunks, &piece, from, (size_t)(element - from));
-        exec_put(r, &piece);
-        struct fanout_given given = {in->node, element, (size_t)(in->reader.p - element)};
-        exec_run(c, r, own, own->both ? &given : NULL);
-        from = in->reader.p;
+        x->next_own++;
+        exec_put_until(w, r, element);
+        struct fanout_given given = {x->node, element, (size_t)(x->reader.p - element)};
+        x->from = x->reader.p;
+        exec_run(c, x, own, own->both ? &given : NULL);
     }
-    if (in->reader.p > from)
-        bufq_append(&w->chunks, &piece, from, (size_t)(in->reader.p - from));
-    if (!(c->flags & CLIENT_GONE))
-        exec_put(r, &piece);
-    bufq_clear(&w->chunks, &piece);
 }
 
-/* The array is there, or "*0" if the node had nothing to do. */
-static void exec_finish(struct worker *w, struct request *r, struct exec_reader *in)
+/* Was it to be tracked what the node has read already? */
+static bool exec_tracks_late(const struct exec *x)
+{
+    for (uint32_t i = 0; i < x->nown; i++)
+        if (strcmp(x->own[i].cmd->name, "client|tracking") == 0 ||
+            strcmp(x->own[i].cmd->name, "client|caching") == 0)
+            return true;
+    return false;
+}
+
+static void exec_suspend(struct worker *w, struct request *r)
+{
+    struct exec *x = r->exec;
+    r->client->flags |= CLIENT_BARRIER | CLIENT_ASSEMBLING;
+    x->request = r;
+    x->next = w->assembling;
+    w->assembling = x;
+}
+
+static void exec_end(struct worker *w, struct request *r)
+{
+    struct client *c = r->client;
+    exec_put_until(w, r, r->exec->reader.p);
+    c->flags &= ~(uint32_t)CLIENT_ASSEMBLING;
+    for (struct request *q = r->client_next; q; q = q->client_next)
+        q->flags |= REQUEST_CONTINUED;
+    if (r->lead > 1 && exec_tracks_late(r->exec))
+        tracking_on_late(c);
+    client_finish(w, r);
+}
+
+static void exec_go_on(struct worker *w, struct request *r)
 {
     struct client *c = r->client;
     /* CLIENT REPLY SKIP was for this EXEC with all that it consists of. */
     bool skipped = (r->flags & REQUEST_NOREPLY) && !(c->flags & CLIENT_REPLY_OFF);
     if (skipped)
         c->flags |= CLIENT_SKIP_NOW;
-    exec_assemble(w, r, in);
+    exec_assemble(w, r);
     if (skipped)
         c->flags &= ~(uint32_t)CLIENT_SKIP_NOW;
-    for (struct request *q = r->client_next; q && r->client; q = q->client_next)
-        q->flags |= REQUEST_CONTINUED;
-    client_finish(w, r);
+    if (!r->client)
+        request_free(w, r);
+    else if (exec_is_answered(r))
+        exec_end(w, r);
+    else
+        exec_suspend(w, r);
+}
+
+void transaction_resume(struct worker *w)
+{
+    struct exec *list = w->assembling;
+    w->assembling = NULL;
+    while (list) {
+        struct exec *x = list;
+        struct request *r = x->request;
+        list = x->next;
+        if (!r->client)
+            request_free(w, r);
+        else if (exec_is_answered(r))
+            exec_go_on(w, r);
+        else
+            exec_suspend(w, r);
+    }
+}
+
+/* The array is there: elements, from data on, in the client's exec; none if the node had nothing to
+ * do. */
+static void exec_begin(struct worker *w, struct request *r, struct reply_reader reader,
+                       uint16_t node)
+{
+    struct exec *x = r->exec;
+    struct reply header = local_reply_to(w, r, &r->reply);
+    x->reader = reader;
+    x->from = reader.p;
+    x->node = node;
+    reply_array(&header, x->count);
+    exec_go_on(w, r);
 }
 
 void transaction_run_own(struct worker *w, struct request *r)
 {
-    struct exec_reader in = {.reader = {NULL, NULL}, .node = NODE_NONE};
-    exec_finish(w, r, &in);
+    exec_begin(w, r, (struct reply_reader){NULL, NULL}, NODE_NONE);
 }
 
 void transaction_on_part(struct worker *w, struct request *r, struct chunk *chunk, char *data,
@@ -268,12 +321,12 @@ void transaction_on_reply(struct worker *w, struct request *r, uint16_t node, st
     }
     bufq_append_from(&w->chunks, q, chunk, data, len);
     const char *all = bufq_flatten(&w->chunks, q);
-    struct exec_reader in = {.reader = {all, all + q->len}, .node = node};
-    if (!reply_read(&in.reader, &head) || head.null) {
+    struct reply_reader reader = {all, all + q->len};
+    if (!reply_read(&reader, &head) || head.null) {
         len = q->len;
         client_on_reply(r, NULL, (char *)(uintptr_t)all, len);
         return;
     }
     r->reply_len = q->len;
-    exec_finish(w, r, &in);
+    exec_begin(w, r, reader, node);
 }

@@ -18,6 +18,7 @@
 #include "flow/route.h"
 #include "flow/slowlog.h"
 #include "flow/tracking.h"
+#include "flow/transaction.h"
 #include "flow/watch.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +86,8 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
         route_drive(w);
     if (w->pubsub_wanted)
         pubsub_turn(w);
+    if (w->assembling)
+        transaction_resume(w);
     if (w->careful)
         monitor_flush(w);
     stream_flush_patient(w);
@@ -431,6 +434,7 @@ void worker_free(struct worker *w)
     mailbox_destroy(&w->mailbox);
     while (w->clients)
         client_close(w->clients);
+    transaction_resume(w);
     client_bury(w);
     pubsub_free(w);
     pool_close_all(w);

@@ -20,6 +20,7 @@
 #define NODE_NONE 0xffff /* "no node" where a node's stable index is meant */
 
 struct client;
+struct exec;
 struct request;
 struct pool;
 struct discovery;
@@ -29,7 +30,6 @@ struct monitor;
 struct tracking_table;
 struct functions;
 struct process;
-struct exec;
 struct fanout_given;
 struct pubsub;
 
@@ -90,6 +90,8 @@ struct worker {
     size_t parked_bytes;
     uint64_t drive_turn; /* counts passes over the parked list */
     bool drive_wanted;   /* something changed that parked requests may have waited for */
+
+    struct exec *assembling; /* EXECs that wait for slotway's own commands among theirs */
 
     struct bells *bells; /* bell.h; NULL: none yet */
     bool bells_wanted;   /* one of them has something to do */

@@ -487,11 +487,14 @@ static int find_keynum(const struct key_search *search, const struct command_key
 
     if (at < 1 || at >= args->argc)
         return -1;
-    if (!resp_parse_int(search->request + args->v[at].off, args->v[at].len, &n) || n < 0 ||
-        n > args->argc)
-        return -1;
-    if (n == 0)
+    const char *text = search->request + args->v[at].off;
+    bool good = resp_parse_int(text, args->v[at].len, &n);
+    if (good && n == 0)
         return 0;
+    if (!good)
+        n = atoi(text); /* "1.5": nodes refuse it, but look for keys so (genericGetKeys in db.c) */
+    if (n < 1 || n > args->argc)
+        return -1;
     first += spec->limit;
     return add_range(search, first, first + (n - 1) * spec->step, spec->step);
 }

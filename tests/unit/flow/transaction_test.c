@@ -326,9 +326,42 @@ START_TEST(commands_for_all_masters_are_completed_after_exec)
     flow_node_gets_nothing(f, NODE_B);
     flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n:7\r\n+1\r\n");
     flow_node_serves(f, NODE_C, "DBSIZE", ":10\r\n");
-    flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n");
+    flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n");
     flow_node_serves(f, NODE_B, "DBSIZE", ":100\r\n");
-    flow_expect(f, c, ":117\r\n+1\r\n");
+    flow_expect(f, c, "*3\r\n+OK\r\n:117\r\n+1\r\n");
+    flow_node_gets_nothing(f, NODE_A);
+}
+END_TEST
+
+START_TEST(own_commands_follow_each_other)
+{
+    flow_send(f, c, "MULTI", "DBSIZE", "CLIENT SETNAME me", "KEYS *", "CLIENT GETNAME", "EXEC",
+              "PING");
+    flow_node_gets_all(NODE_B, "MULTI", "DBSIZE", "KEYS *", "EXEC");
+    flow_answer(f, NODE_B, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n*1\r\n$1\r\nb\r\n");
+    flow_node_gets(f, NODE_A, "DBSIZE");
+    flow_node_gets_nothing(f, NODE_A); /* KEYS waits until DBSIZE is answered everywhere */
+    flow_answer(f, NODE_A, ":10\r\n");
+    flow_node_serves(f, NODE_C, "DBSIZE", ":100\r\n");
+    flow_node_serves(f, NODE_A, "KEYS *", "*1\r\n$1\r\na\r\n");
+    flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n");
+    flow_node_serves(f, NODE_C, "KEYS *", "*0\r\n");
+    flow_expect(f, c, "*4\r\n:111\r\n+OK\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n$2\r\nme\r\n+PONG\r\n");
+}
+END_TEST
+
+START_TEST(who_leaves_between_own_commands_leaves_nothing_behind)
+{
+    flow_send(f, c, "MULTI", "DBSIZE", "DBSIZE", "EXEC");
+    flow_node_gets_all(NODE_B, "MULTI", "DBSIZE", "DBSIZE", "EXEC");
+    flow_answer(f, NODE_B, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n:1\r\n");
+    flow_node_gets(f, NODE_A, "DBSIZE");
+    close(c);
+    c = flow_client(f);
+    flow_settle(f);
+    ck_assert_ptr_null(f->w->assembling);
+    flow_answer(f, NODE_A, ":1\r\n");
+    flow_node_serves(f, NODE_C, "DBSIZE", ":1\r\n");
     flow_node_gets_nothing(f, NODE_A);
 }
 END_TEST
@@ -458,6 +491,8 @@ static Suite *transaction_suite(void)
         own_commands_may_be_answered_later,
         own_commands_are_not_run_when_nothing_was_executed,
         commands_for_all_masters_are_completed_after_exec,
+        own_commands_follow_each_other,
+        who_leaves_between_own_commands_leaves_nothing_behind,
         client_reply_inside_a_transaction_is_as_in_redis,
         reset_and_quit_leave_the_transaction,
         scripts_are_brought_along_before_multi,

@@ -81,6 +81,8 @@ static const struct {
     {"bzmpop 0 2 a b min", "a b"},
     {"blmpop 0 1 a left", "a"},
     {"lmpop 2 a b left", "a b"},
+    {"lmpop 2x a b left", "a b"},
+    {"eval s 1.5 a", "a"},
     {"zmpop 2 a b min", "a b"},
     {"sintercard 2 a b limit 1", "a b"},
     {"zintercard 2 a b", "a b"},
