@@ -34,7 +34,7 @@ static bool waits_for_more(const struct client *client, enum flow_node node, con
 START_TEST(replies_to_what_was_read_together_leave_together)
 {
     struct client *client = flow_newest(f);
-    open_window();
+    flow_open_window();
     flow_send(f, c, "GET b", "GET c");
     flow_node_gets(f, NODE_A, "GET b");
     flow_node_gets(f, NODE_B, "GET c");
@@ -48,7 +48,7 @@ END_TEST
 START_TEST(replies_to_what_was_read_apart_do_not_wait_for_each_other)
 {
     struct client *client = flow_newest(f);
-    open_window();
+    flow_open_window();
     flow_send(f, c, "GET b");
     flow_node_gets(f, NODE_A, "GET b");
     flow_send(f, c, "GET c");
@@ -63,7 +63,7 @@ END_TEST
 START_TEST(a_client_that_leaves_while_its_replies_wait_leaves_nothing)
 {
     struct client *client = flow_newest(f);
-    open_window();
+    flow_open_window();
     flow_send(f, c, "GET b", "GET c");
     flow_node_gets(f, NODE_A, "GET b");
     flow_node_gets(f, NODE_B, "GET c");
