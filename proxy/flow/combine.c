@@ -1,7 +1,6 @@
 /* combine: the merges with code of their own, one per command that needs it. */
 #include "flow/combine.h"
 #include "flow/combine_config.h"
-#include "flow/combine_scan.h"
 #include "flow/combine_script.h"
 #include "flow/local_call.h"
 #include "flow/local_info.h"
@@ -74,12 +73,12 @@ static bool combine_only(struct worker *w, struct fanout *f, struct bufq *out)
 
 static const combine_fn combine_table[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_INFO] = local_info_merge,
-    [COMMAND_LOCAL_SCAN] = combine_scan,
     [COMMAND_LOCAL_RANDOMKEY] = combine_randomkey,
     [COMMAND_LOCAL_FUNCTION_STATS] = combine_function_stats,
     [COMMAND_LOCAL_PUBLISH] = pubsub_merge_publish,
     [COMMAND_LOCAL_PUBSUB] = pubsub_merge_pubsub,
     [COMMAND_LOCAL_CLUSTER] = combine_only,
+    [COMMAND_LOCAL_DEBUG] = local_debug_merge,
     [COMMAND_LOCAL_CONFIG] = combine_config,
     [COMMAND_LOCAL_SCRIPT_EXISTS] = combine_script_exists,
 };

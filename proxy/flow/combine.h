@@ -1,4 +1,4 @@
-/* combine: merges of fan-out replies that need code of their own (INFO, SCAN, RANDOMKEY …). */
+/* combine: merges of fan-out replies that need code of their own (INFO, RANDOMKEY …). */
 #ifndef SLOTWAY_FLOW_COMBINE_H
 #define SLOTWAY_FLOW_COMBINE_H
 

@@ -10,6 +10,7 @@ enum info_rule {
     INFO_FIRST, /* the first node's */
     INFO_SUM,
     INFO_MAX,
+    INFO_MIN,       /* of whole numbers */
     INFO_MEAN,      /* of numbers, a percent sign stays */
     INFO_WORST,     /* "ok" unless one says otherwise */
     INFO_HUMAN,     /* 1.50M: of the field without _human */
@@ -45,7 +46,7 @@ static const struct {
     {"rdb_current_bgsave_time_sec", INFO_MAX},
     {"rdb_last_bgsave_status", INFO_WORST},
     {"rdb_last_bgsave_time_sec", INFO_MAX},
-    {"rdb_last_save_time", INFO_MAX},
+    {"rdb_last_save_time", INFO_MIN},
     {"rss_overhead_ratio", INFO_MEAN},
     {"tracking_total_prefixes", INFO_MAX},
     {"used_memory_dataset_perc", INFO_MEAN},
@@ -144,7 +145,10 @@ static void info_fold(enum info_rule rule, const char *a, const char *b, uint32_
     const char *percent = strchr(a, '%') ? "%" : "";
     if (decimals == 0 && rule != INFO_MEAN) {
         long long x = strtoll(a, NULL, 10), y = strtoll(b, NULL, 10);
-        snprintf(out, cap, "%lld", rule == INFO_SUM ? x + y : x > y ? x : y);
+        snprintf(out, cap, "%lld",
+                 rule == INFO_SUM                ? x + y
+                 : (x > y) == (rule == INFO_MAX) ? x
+                                                 : y);
         return;
     }
     double x = strtod(a, NULL), y = strtod(b, NULL);
@@ -220,6 +224,7 @@ static void info_merge_value(struct info_line *line, const char *value)
     switch (line->rule) {
     case INFO_SUM:
     case INFO_MAX:
+    case INFO_MIN:
     case INFO_MEAN:
         info_fold(line->rule, line->value, value, line->count, number, sizeof number);
         free(line->value);

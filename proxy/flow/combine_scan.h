@@ -1,5 +1,5 @@
-/* combine_scan: SCAN over all shards, one after the other. All state is in the cursor, so that any
- * slotway can go on with it:
+/* combine_scan: SCAN over all shards, one after the other (local_scan in flow/local_call.h). All
+ * state is in the cursor, so that any slotway can go on with it:
  *
  *   52        39 38        32 31                              0
  *   | slot (14) | print (7)  | cursor of the node (32)         |
@@ -17,7 +17,8 @@
 #ifndef SLOTWAY_FLOW_COMBINE_SCAN_H
 #define SLOTWAY_FLOW_COMBINE_SCAN_H
 
-#include "flow/fanout.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 struct scan_cursor {
     uint16_t slot;
@@ -36,8 +37,5 @@ bool combine_scan_encode(const struct scan_cursor *cursor, uint64_t *value);
 bool combine_scan_decode(uint64_t value, struct scan_cursor *cursor);
 /* 1 … 127 from a node's id and run id. */
 uint8_t combine_scan_print(const char *id, const char *run_id);
-
-/* Rewrite the cursor in a node's reply. False: it is not what SCAN answers. */
-bool combine_scan(struct worker *w, struct fanout *f, struct bufq *out);
 
 #endif

@@ -119,17 +119,22 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
         dispatch_reply_crossslot(c, cmd, data, len);
 }
 
+bool dispatch_refuses_admin(struct client *c, const char *name)
+{
+    if (c->worker->config->allow_admin)
+        return false;
+    client_reply_errorf(c,
+                        "ERR '%s' would reach one node of the cluster only; send it to the node "
+                        "itself, or set allow-admin yes in slotway",
+                        name);
+    return true;
+}
+
 bool dispatch_refuses(struct client *c, const struct command *cmd)
 {
     switch ((enum command_kind)cmd->kind) {
     case COMMAND_ADMIN:
-        if (c->worker->config->allow_admin)
-            return false;
-        client_reply_errorf(c,
-                            "ERR '%s' would reach one node of the cluster only; send it to "
-                            "the node itself, or set allow-admin yes in slotway",
-                            cmd->name);
-        return true;
+        return dispatch_refuses_admin(c, cmd->name);
     case COMMAND_LATER:
         client_reply_errorf(c, "ERR '%s' is not supported by slotway yet", cmd->name);
         return true;

@@ -123,7 +123,8 @@ void local_tracking(const struct local_call *call);
 void local_caching(const struct local_call *call);
 void local_trackinginfo(const struct local_call *call);
 void local_getredir(const struct local_call *call);
-void local_acl_whoami(const struct local_call *call);
+void local_acl(const struct local_call *call);
+void local_debug(const struct local_call *call);
 void local_client(const struct local_call *call);
 void local_slowlog(const struct local_call *call);
 void local_cluster(const struct local_call *call);
@@ -142,5 +143,8 @@ void local_subscribe(const struct local_call *call);
 void local_unsubscribe(const struct local_call *call);
 void local_pubsub(const struct local_call *call);
 void local_to_masters(const struct local_call *call);
+
+/* The merge of DEBUG; see flow/combine.c. */
+bool local_debug_merge(struct worker *w, struct fanout *f, struct bufq *out);
 
 #endif

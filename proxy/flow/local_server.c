@@ -221,11 +221,6 @@ void local_asking(const struct local_call *call)
     local_ok(call->c);
 }
 
-void local_acl_whoami(const struct local_call *call)
-{
-    local_bulk_reply(call->c, "default", 7);
-}
-
 /* --- LOLWUT --- */
 
 #define LOCAL_ART_ROWS    16

@@ -1,0 +1,135 @@
+/* local_test: commands that slotway answers itself, or by one node's leave, for which a plain
+ * server is no measure: ACL with a password, DEBUG, CLUSTER as the only node of its cluster. */
+#include "flow/client.h"
+#include "support/flow.h"
+#include "support/unit.h"
+#include <stdio.h>
+#include <unistd.h>
+
+static struct flow *f;
+static int c;
+
+static void begin_with(const char *config)
+{
+    f = flow_start(config);
+    c = flow_client(f);
+}
+
+static void begin(void)
+{
+    begin_with(NULL);
+}
+
+static void end(void)
+{
+    close(c);
+    flow_stop(f);
+}
+
+/* --- ACL --- */
+
+START_TEST(the_default_user_has_the_password_of_requirepass)
+{
+    end();
+    begin_with("requirepass foo\n");
+    flow_send(f, c, "ACL LIST", "AUTH foo", "ACL LIST");
+    flow_expect(
+        f, c,
+        "-NOAUTH Authentication required.\r\n+OK\r\n*1\r\n$93\r\nuser default on "
+        "#2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae ~* &* +@all\r\n");
+    flow_send(f, c, "ACL GETUSER default");
+    flow_expect(f, c,
+                "*12\r\n$5\r\nflags\r\n*1\r\n$2\r\non\r\n$9\r\npasswords\r\n*1\r\n$64\r\n"
+                "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\r\n"
+                "$8\r\ncommands\r\n$5\r\n+@all\r\n$4\r\nkeys\r\n$2\r\n~*\r\n$8\r\nchannels\r\n"
+                "$2\r\n&*\r\n$9\r\nselectors\r\n*0\r\n");
+}
+END_TEST
+
+START_TEST(other_users_are_refused_and_reach_no_node)
+{
+    flow_send(f, c, "ACL SETUSER other on nopass", "ACL SETUSER default off");
+    flow_expect(f, c,
+                "-ERR 'acl|setuser' is not supported by slotway yet\r\n"
+                "-ERR 'acl|setuser' is not supported by slotway yet\r\n");
+    flow_node_gets_nothing(f, NODE_A);
+}
+END_TEST
+
+/* --- DEBUG --- */
+
+START_TEST(debug_of_a_key_goes_to_its_node)
+{
+    flow_send(f, c, "DEBUG OBJECT b", "DEBUG object a fast");
+    flow_node_serves(f, NODE_C, "DEBUG object a fast", "+a\r\n");
+    flow_node_serves(f, NODE_A, "DEBUG OBJECT b", "+b\r\n");
+    flow_expect(f, c, "+b\r\n+a\r\n");
+}
+END_TEST
+
+START_TEST(debug_error_is_no_error_of_the_node)
+{
+    flow_send(f, c, "GET b", "DEBUG ERROR LOADING");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_node_serves(f, NODE_B, "DEBUG HELP", "*1\r\n+help\r\n");
+    flow_expect(f, c, "+1\r\n-LOADING\r\n");
+    flow_send_raw(f, c, "*3\r\n$5\r\nDEBUG\r\n$5\r\nERROR\r\n$6\r\na\r\n+OK\r\n", 41);
+    flow_node_serves(f, NODE_B, "DEBUG HELP", "*1\r\n+help\r\n");
+    flow_expect(f, c, "-a  +OK\r\n");
+}
+END_TEST
+
+START_TEST(debug_needs_the_nodes_leave)
+{
+    flow_send(f, c, "GET b", "DEBUG ERROR x", "DEBUG SLEEP 0");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_node_serves(f, NODE_B, "DEBUG HELP", "-ERR no\r\n");
+    flow_node_serves(f, NODE_B, "DEBUG SLEEP 0", "-ERR no\r\n");
+    flow_expect(f, c, "+1\r\n-ERR no\r\n-ERR no\r\n");
+}
+END_TEST
+
+START_TEST(debug_that_may_harm_a_node_needs_allow_admin)
+{
+    flow_send(f, c, "DEBUG SEGFAULT");
+    flow_expect(f, c,
+                "-ERR 'debug' would reach one node of the cluster only; send it to the node "
+                "itself, or set allow-admin yes in slotway\r\n");
+    end();
+    begin_with("allow-admin yes\n");
+    flow_send(f, c, "GET b", "DEBUG JMAP");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_node_serves(f, NODE_B, "DEBUG JMAP", "+2\r\n");
+    flow_expect(f, c, "+1\r\n+2\r\n");
+}
+END_TEST
+
+/* --- CLUSTER --- */
+
+START_TEST(slotway_has_no_replicas_and_no_links)
+{
+    char line[100];
+    snprintf(line, sizeof line, "CLUSTER REPLICAS %s", f->process.id);
+    flow_send(f, c, line, "CLUSTER SLAVES x", "CLUSTER LINKS");
+    flow_expect(f, c, "*0\r\n-ERR Unknown node x\r\n*0\r\n");
+}
+END_TEST
+
+static Suite *local_suite(void)
+{
+    Suite *suite = suite_create("local");
+    TCase *t = tcase_create("local");
+    tcase_add_checked_fixture(t, begin, end);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, the_default_user_has_the_password_of_requirepass);
+    tcase_add_test(t, other_users_are_refused_and_reach_no_node);
+    tcase_add_test(t, debug_of_a_key_goes_to_its_node);
+    tcase_add_test(t, debug_error_is_no_error_of_the_node);
+    tcase_add_test(t, debug_needs_the_nodes_leave);
+    tcase_add_test(t, debug_that_may_harm_a_node_needs_allow_admin);
+    tcase_add_test(t, slotway_has_no_replicas_and_no_links);
+    suite_add_tcase(suite, t);
+    return suite;
+}
+
+UNIT_MAIN(local_suite)
