@@ -119,22 +119,17 @@ static void dispatch_keys(struct client *c, const struct command *cmd, struct ch
         dispatch_reply_crossslot(c, cmd, data, len);
 }
 
-bool dispatch_refuses_admin(struct client *c, const char *name)
-{
-    if (c->worker->config->allow_admin)
-        return false;
-    client_reply_errorf(c,
-                        "ERR '%s' would reach one node of the cluster only; send it to the node "
-                        "itself, or set allow-admin yes in slotway",
-                        name);
-    return true;
-}
-
 bool dispatch_refuses(struct client *c, const struct command *cmd)
 {
     switch ((enum command_kind)cmd->kind) {
     case COMMAND_ADMIN:
-        return dispatch_refuses_admin(c, cmd->name);
+        if (c->worker->config->allow_admin)
+            return false;
+        client_reply_errorf(c,
+                            "ERR '%s' is for who runs the cluster: send it to the nodes "
+                            "themselves, or set allow-admin yes in slotway",
+                            cmd->name);
+        return true;
     case COMMAND_LATER:
         client_reply_errorf(c, "ERR '%s' is not supported by slotway yet", cmd->name);
         return true;
@@ -176,7 +171,11 @@ static OUTLINED void dispatch_by_kind(struct client *c, const struct command *cm
     case COMMAND_ADMIN:
     case COMMAND_LATER:
     case COMMAND_REFUSED:
-        if (!dispatch_refuses(c, cmd))
+        if (dispatch_refuses(c, cmd))
+            return;
+        if (cmd->local != COMMAND_LOCAL_NONE)
+            local_execute(c, cmd, data, args);
+        else
             dispatch_forward(c, cmd, SLOT_NONE, chunk, data, len);
         return;
     }

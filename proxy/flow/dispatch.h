@@ -21,8 +21,7 @@ void dispatch_run(struct client *c, const struct command *cmd, struct chunk *chu
 /* A check that Redis makes before it runs a command failed: answered with the error, which a
  * transaction remembers. text: "ERR …". */
 void dispatch_reject(struct client *c, const struct command *cmd, const char *text);
-/* allow-admin no: what has this name is answered with an error, true. */
-bool dispatch_refuses_admin(struct client *c, const char *name);
+
 /* Is the command one that slotway does not pass on? Then it has been answered with an error. */
 bool dispatch_refuses(struct client *c, const struct command *cmd);
 void dispatch_reply_crossslot(struct client *c, const struct command *cmd, const char *data,

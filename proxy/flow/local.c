@@ -26,6 +26,7 @@ static const local_handler local_handlers[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_PROXY] = local_proxy,
     [COMMAND_LOCAL_ACL] = local_acl,
     [COMMAND_LOCAL_DEBUG] = local_debug,
+    [COMMAND_LOCAL_TO_MASTERS] = local_to_masters,
     [COMMAND_LOCAL_MULTI] = local_multi,
     [COMMAND_LOCAL_EXEC] = local_exec,
     [COMMAND_LOCAL_DISCARD] = local_discard,

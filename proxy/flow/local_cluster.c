@@ -106,35 +106,14 @@ static void cluster_keyslot(const struct local_call *call)
     local_int_reply(call->c, slot_of_key(local_arg(call, 2), local_len(call, 2)));
 }
 
-/* Does args[2] name the only node? If not it has been answered with an error. */
-static bool cluster_knows_node(const struct local_call *call)
-{
-    char shown[LOCAL_SHOWN_LEN];
-    if (local_is(call, 2, call->c->worker->process->id))
-        return true;
-    client_reply_errorf(call->c, "ERR Unknown node %s", local_shown(call, 2, shown));
-    return false;
-}
-
 static void cluster_count_failure_reports(const struct local_call *call)
 {
-    if (cluster_knows_node(call))
+    const char *id = call->c->worker->process->id;
+    char shown[LOCAL_SHOWN_LEN];
+    if (local_is(call, 2, id))
         local_int_reply(call->c, 0);
-}
-
-/* One node has no links to others, and slotway shows no replicas. */
-static void cluster_nothing(const struct local_call *call)
-{
-    struct bufq q = {0};
-    struct reply r = local_reply(call->c, &q);
-    reply_array(&r, 0);
-    client_reply_bufq(call->c, &q);
-}
-
-static void cluster_replicas(const struct local_call *call)
-{
-    if (cluster_knows_node(call))
-        cluster_nothing(call);
+    else
+        client_reply_errorf(call->c, "ERR Unknown node %s", local_shown(call, 2, shown));
 }
 
 /* COUNTKEYSINSLOT and GETKEYSINSLOT: only the slot's owner knows. */
@@ -166,15 +145,11 @@ static void cluster_help(const struct local_call *call)
         "    Return whether all slots are served.",
         "KEYSLOT <key>",
         "    Return the slot of <key>.",
-        "LINKS",
-        "    Return an empty list.",
         "MYID",
         "    Return the id of this slotway.",
         "NODES, SHARDS, SLOTS",
         "    Return slotway as the one node that owns all slots, in the formats of Redis.",
         "    PROXY NODES and PROXY SLOTS show the cluster behind it.",
-        "REPLICAS <node-id>",
-        "    Return an empty list.",
         "HELP",
         "    Print this help.",
     };
@@ -193,9 +168,6 @@ void local_cluster(const struct local_call *call)
         {"countkeysinslot", 3, cluster_ask_owner},
         {"getkeysinslot", 4, cluster_ask_owner},
         {"count-failure-reports", 3, cluster_count_failure_reports},
-        {"links", 2, cluster_nothing},
-        {"replicas", 3, cluster_replicas},
-        {"slaves", 3, cluster_replicas},
         {"help", 2, cluster_help},
     };
     local_run_sub(call, subs, sizeof subs / sizeof subs[0]);

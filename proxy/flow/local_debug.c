@@ -1,24 +1,8 @@
-/* local_debug: DEBUG. What tests of clients use goes to one node, which decides by its
- * enable-debug-command whether it may be; what could harm a node needs allow-admin as well. */
+/* local_debug: DEBUG, where allow-admin lets it pass: about a key to its node, else to any one.
+ * Nodes have a setting of their own for it (enable-debug-command). */
 #include "cluster/slot.h"
-#include "flow/dispatch.h"
 #include "flow/fanout.h"
 #include "flow/local_call.h"
-
-static void debug_to(const struct local_call *call, uint16_t slot)
-{
-    fanout_one(call->c, call->cmd, slot, call->request, local_request_len(call), NULL);
-}
-
-static void debug_any(const struct local_call *call)
-{
-    debug_to(call, SLOT_NONE);
-}
-
-static void debug_key(const struct local_call *call)
-{
-    debug_to(call, slot_of_key(local_arg(call, 2), local_len(call, 2)));
-}
 
 /* Made here, as one that comes from a node might be taken for the node's own (LOADING …). The node
  * is asked for something else, to know whether DEBUG is allowed. */
@@ -44,18 +28,14 @@ bool local_debug_merge(struct worker *w, struct fanout *f, struct bufq *out)
 
 void local_debug(const struct local_call *call)
 {
-    static const struct local_sub subs[] = {
-        {"help", -2, debug_any},      {"sleep", -2, debug_any},       {"protocol", -2, debug_any},
-        {"error", 3, debug_error},    {"object", -3, debug_key},      {"listpack", -3, debug_key},
-        {"quicklist", -3, debug_key}, {"digest-value", 3, debug_key},
-    };
-    for (size_t i = 0; i < sizeof subs / sizeof subs[0]; i++)
-        if (local_is(call, 1, subs[i].name) &&
-            (subs[i].argc < 0 ? (int)local_argc(call) >= -subs[i].argc
-                              : (int)local_argc(call) == subs[i].argc)) {
-            subs[i].run(call);
-            return;
-        }
-    if (!dispatch_refuses_admin(call->c, "debug"))
-        debug_any(call);
+    static const char *const keyed[] = {"object", "listpack", "quicklist", "digest-value"};
+    uint16_t slot = SLOT_NONE;
+    if (local_is(call, 1, "error") && local_argc(call) == 3) {
+        debug_error(call);
+        return;
+    }
+    for (size_t i = 0; i < sizeof keyed / sizeof keyed[0] && local_argc(call) > 2; i++)
+        if (local_is(call, 1, keyed[i]))
+            slot = slot_of_key(local_arg(call, 2), local_len(call, 2));
+    fanout_one(call->c, call->cmd, slot, call->request, local_request_len(call), NULL);
 }

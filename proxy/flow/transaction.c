@@ -130,6 +130,8 @@ static enum transaction_place transaction_place(const struct command *cmd)
         return cmd->local == COMMAND_LOCAL_NONE   ? TRANSACTION_BOTH
                : cmd->local == COMMAND_LOCAL_WAIT ? TRANSACTION_BATCH
                                                   : TRANSACTION_OWN;
+    if (cmd->kind == COMMAND_ADMIN && cmd->local != COMMAND_LOCAL_NONE)
+        return TRANSACTION_OWN;
     return TRANSACTION_BATCH;
 }
 

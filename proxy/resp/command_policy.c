@@ -23,8 +23,10 @@ struct policy {
 #define BLOCKS(name)           ROW(name, KEYED, FIRST, NONE, true)
 #define SPECIAL(name, handler) ROW(name, MASTERS, SPECIAL, handler, false)
 #define MASTERS(name, merge)   ROW(name, MASTERS, merge, NONE, false)
-#define SPLIT(name, merge)     ROW(name, SPLIT, merge, NONE, false)
-#define IS(name, kind)         ROW(name, kind, FIRST, NONE, false)
+/* Refused unless allow-admin yes. */
+#define ADMIN(name, handler) ROW(name, ADMIN, FIRST, handler, false)
+#define SPLIT(name, merge)   ROW(name, SPLIT, merge, NONE, false)
+#define IS(name, kind)       ROW(name, kind, FIRST, NONE, false)
 
 /* Sorted by name. */
 static const struct policy policies[] = {
@@ -34,8 +36,8 @@ static const struct policy policies[] = {
     IS("acl|help", ANY),
     LOCAL("asking", ASKING),
     LOCAL("auth", AUTH),
-    MASTERS("bgrewriteaof", FIRST),
-    MASTERS("bgsave", FIRST),
+    ADMIN("bgrewriteaof", TO_MASTERS),
+    ADMIN("bgsave", TO_MASTERS),
     BLOCKS("blmove"),
     BLOCKS("blmpop"),
     BLOCKS("blpop"),
@@ -53,28 +55,25 @@ static const struct policy policies[] = {
     LOCAL("cluster|help", CLUSTER),
     LOCAL("cluster|info", CLUSTER),
     LOCAL("cluster|keyslot", CLUSTER),
-    LOCAL("cluster|links", CLUSTER),
     LOCAL("cluster|myid", CLUSTER),
     LOCAL("cluster|nodes", CLUSTER),
-    LOCAL("cluster|replicas", CLUSTER),
     LOCAL("cluster|shards", CLUSTER),
-    LOCAL("cluster|slaves", CLUSTER),
     LOCAL("cluster|slots", CLUSTER),
     IS("command", ANY),
-    IS("config", ADMIN),
+    ADMIN("config", NONE),
     SPECIAL("config|get", CONFIG),
     IS("config|help", ANY),
     SPECIAL("config|resetstat", CONFIG),
     MASTERS("config|rewrite", FIRST),
     SPECIAL("config|set", CONFIG),
     MASTERS("dbsize", SUM),
-    LOCAL("debug", DEBUG),
+    ADMIN("debug", DEBUG),
     SPLIT("del", SUM),
     LOCAL("discard", DISCARD),
     LOCAL("echo", ECHO),
     ALONE("exec", EXEC),
     SPLIT("exists", SUM),
-    IS("failover", ADMIN),
+    ADMIN("failover", NONE),
     MASTERS("flushall", FIRST),
     MASTERS("flushdb", FIRST),
     MASTERS("function|delete", FIRST),
@@ -101,7 +100,7 @@ static const struct policy policies[] = {
     MASTERS("memory|purge", FIRST),
     IS("memory|stats", ANY),
     SPLIT("mget", KEYS),
-    IS("module", ADMIN),
+    ADMIN("module", NONE),
     IS("module|help", ANY),
     IS("module|list", ANY),
     ALONE("monitor", MONITOR),
@@ -123,11 +122,11 @@ static const struct policy policies[] = {
     LOCAL("readonly", READONLY),
     LOCAL("readwrite", READWRITE),
     IS("replconf", REFUSED),
-    IS("replicaof", ADMIN),
+    ADMIN("replicaof", NONE),
     ALONE("reset", RESET),
     IS("restore-asking", REFUSED), /* acts only after ASKING on the same connection */
     IS("role", ANY),
-    MASTERS("save", FIRST),
+    ADMIN("save", TO_MASTERS),
     SPECIAL("scan", SCAN),
     IS("script", REFUSED), /* DEBUG: changes the connection */
     SPECIAL("script|exists", SCRIPT_EXISTS),
@@ -137,8 +136,8 @@ static const struct policy policies[] = {
     MASTERS("script|load", FIRST),
     LOCAL("select", SELECT),
     IS("sflush", REFUSED), /* names slots of one node */
-    IS("shutdown", ADMIN),
-    IS("slaveof", ADMIN),
+    ADMIN("shutdown", NONE),
+    ADMIN("slaveof", NONE),
     LOCAL("slowlog", SLOWLOG),
     ROW("spublish", KEYED, FIRST, PUBLISH, false),
     ALONE("ssubscribe", SUBSCRIBE),

@@ -545,8 +545,6 @@ static const char *const shapes[] = {
     "ACL SAVE",
     "ACL LOAD",
     "ACL NOSUCH",
-    "DEBUG SLEEP 0",
-    "DEBUG ERROR x",
     "~ACL CAT",
     "?ACL GENPASS",
     "?LASTSAVE",

@@ -60,8 +60,8 @@ START_TEST(dangerous_commands_are_refused_unless_admin_is_allowed)
 {
     flow_send(f, c, "SHUTDOWN");
     flow_expect(f, c,
-                "-ERR 'shutdown' would reach one node of the cluster only; send it to the node "
-                "itself, or set allow-admin yes in slotway\r\n");
+                "-ERR 'shutdown' is for who runs the cluster: send it to the nodes themselves, or "
+                "set allow-admin yes in slotway\r\n");
     flow_again("allow-admin yes\n");
     flow_send(f, c, "SHUTDOWN");
     flow_settle(f);

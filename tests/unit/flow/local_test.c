@@ -1,9 +1,8 @@
 /* local_test: commands that slotway answers itself, or by one node's leave, for which a plain
- * server is no measure: ACL with a password, DEBUG, CLUSTER as the only node of its cluster. */
+ * server is no measure: ACL with a password, DEBUG, SAVE. */
 #include "flow/client.h"
 #include "support/flow.h"
 #include "support/unit.h"
-#include <stdio.h>
 #include <unistd.h>
 
 static struct flow *f;
@@ -18,6 +17,11 @@ static void begin_with(const char *config)
 static void begin(void)
 {
     begin_with(NULL);
+}
+
+static void begin_admin(void)
+{
+    begin_with("allow-admin yes\n");
 }
 
 static void end(void)
@@ -89,29 +93,39 @@ START_TEST(debug_needs_the_nodes_leave)
 }
 END_TEST
 
-START_TEST(debug_that_may_harm_a_node_needs_allow_admin)
+START_TEST(debug_and_saves_need_allow_admin)
 {
-    flow_send(f, c, "DEBUG SEGFAULT");
-    flow_expect(f, c,
-                "-ERR 'debug' would reach one node of the cluster only; send it to the node "
-                "itself, or set allow-admin yes in slotway\r\n");
     end();
-    begin_with("allow-admin yes\n");
-    flow_send(f, c, "GET b", "DEBUG JMAP");
-    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
-    flow_node_serves(f, NODE_B, "DEBUG JMAP", "+2\r\n");
-    flow_expect(f, c, "+1\r\n+2\r\n");
+    begin();
+    flow_send(f, c, "DEBUG SLEEP 0");
+    flow_expect(f, c,
+                "-ERR 'debug' is for who runs the cluster: send it to the nodes themselves, or "
+                "set allow-admin yes in slotway\r\n");
+    flow_send(f, c, "BGSAVE");
+    flow_expect(f, c,
+                "-ERR 'bgsave' is for who runs the cluster: send it to the nodes themselves, or "
+                "set allow-admin yes in slotway\r\n");
 }
 END_TEST
 
-/* --- CLUSTER --- */
-
-START_TEST(slotway_has_no_replicas_and_no_links)
+START_TEST(saves_go_to_all_masters)
 {
-    char line[100];
-    snprintf(line, sizeof line, "CLUSTER REPLICAS %s", f->process.id);
-    flow_send(f, c, line, "CLUSTER SLAVES x", "CLUSTER LINKS");
-    flow_expect(f, c, "*0\r\n-ERR Unknown node x\r\n*0\r\n");
+    flow_send(f, c, "BGSAVE");
+    flow_node_serves(f, NODE_A, "BGSAVE", "+Background saving started\r\n");
+    flow_node_serves(f, NODE_B, "BGSAVE", "+Background saving started\r\n");
+    flow_node_serves(f, NODE_C, "BGSAVE", "+Background saving started\r\n");
+    flow_expect(f, c, "+Background saving started\r\n");
+    flow_send(f, c, "MULTI", "SET b 1", "BGREWRITEAOF", "EXEC");
+    flow_node_gets(f, NODE_A, "MULTI");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "EXEC");
+    flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    flow_node_serves(f, NODE_A, "BGREWRITEAOF", "+OK\r\n");
+    flow_node_serves(f, NODE_B, "BGREWRITEAOF", "-ERR Background save already in progress\r\n");
+    flow_node_serves(f, NODE_C, "BGREWRITEAOF", "+OK\r\n");
+    flow_expect(f, c,
+                "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n-ERR Background save already in "
+                "progress\r\n");
 }
 END_TEST
 
@@ -123,12 +137,17 @@ static Suite *local_suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, the_default_user_has_the_password_of_requirepass);
     tcase_add_test(t, other_users_are_refused_and_reach_no_node);
-    tcase_add_test(t, debug_of_a_key_goes_to_its_node);
-    tcase_add_test(t, debug_error_is_no_error_of_the_node);
-    tcase_add_test(t, debug_needs_the_nodes_leave);
-    tcase_add_test(t, debug_that_may_harm_a_node_needs_allow_admin);
-    tcase_add_test(t, slotway_has_no_replicas_and_no_links);
+    tcase_add_test(t, debug_and_saves_need_allow_admin);
     suite_add_tcase(suite, t);
+
+    TCase *admin = tcase_create("allow-admin");
+    tcase_add_checked_fixture(admin, begin_admin, end);
+    tcase_set_timeout(admin, 60);
+    tcase_add_test(admin, debug_of_a_key_goes_to_its_node);
+    tcase_add_test(admin, debug_error_is_no_error_of_the_node);
+    tcase_add_test(admin, debug_needs_the_nodes_leave);
+    tcase_add_test(admin, saves_go_to_all_masters);
+    suite_add_tcase(suite, admin);
     return suite;
 }
 
