@@ -20,7 +20,7 @@ enum command_kind {
     COMMAND_ANY,     /* no keys: any one master (PUBLISH, COMMAND, LOLWUT …) */
     COMMAND_MASTERS, /* to every master, replies merged */
     COMMAND_LOCAL,   /* answered by slotway: `local` says by which handler */
-    COMMAND_ADMIN,   /* refused unless allow-admin yes; then as its handler says, or to any one master */
+    COMMAND_ADMIN,   /* refused unless allow-admin yes; then by its handler, or any one master */
     COMMAND_LATER,   /* holds state on a connection: one clear error until it is supported */
     COMMAND_REFUSED  /* never possible through one address: an error that says so */
 };
