@@ -113,6 +113,9 @@ static const struct {
     {"migrate h 1 \"\" 0 5 copy replace auth keys keys a b", "a b"},
     {"migrate h 1 \"\" 0 5 auth2 keys keys keys a", "a"},
     {"eval s 2 a b c", "a b"},
+    {"eval s 1.5 a", "a"}, /* refused, but by the node of the key */
+    {"eval s +2x a b", "a b"},
+    {"zunionstore d 1e9 a", "d a"},
     {"eval s 0", ""},
     {"eval_ro s 1 a", "a"},
     {"evalsha s 1 a b", "a"},
