@@ -705,10 +705,11 @@ static OUTLINED void backend_on_garbage(struct backend *b)
  * The error of a script could read like this. */
 static bool backend_is_turned_away(const struct backend *b, const char *data, size_t len)
 {
-    static const char *const lines[] = {"-ERR max number of clients reached\r\n",
-                                        "-ERR max number of clients + cluster connections "
-                                        "reached\r\n",
-                                        "-DENIED Redis is running in protected mode"};
+    static const char *const lines[] = {
+        "-ERR max number of clients reached\r\n",
+        "-ERR max number of clients + cluster connections reached\r\n",
+        "-DENIED Redis is running in protected mode",
+    };
     const struct request *r = b->head;
     if (*data != '-' || (r && r->cmd && (r->cmd->flags & COMMAND_SCRIPT)))
         return false;
