@@ -157,23 +157,26 @@ lint: ## check formatting, static analysis, shell scripts; anything found fails
 docs: $(OUT)/docs/generate ## generate configuration reference, sample configuration and manual page
 	@$(OUT)/docs/generate .
 
+# Quoted: folders may have spaces in their names.
+TO_PREFIX := "$(DESTDIR)$(PREFIX)"
+CONF      := "$(DESTDIR)$(SYSCONFDIR)/slotway/slotway.conf"
 install: $(PROGRAM) ## install program, unit, sample configuration, manual (DESTDIR= PREFIX=)
-	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/slotway
-	install -D -m 644 docs/slotway.8 $(DESTDIR)$(PREFIX)/share/man/man8/slotway.8
-	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/slotway/LICENSE
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -D -m 755 $(PROGRAM) $(TO_PREFIX)/bin/slotway
+	install -D -m 644 docs/slotway.8 $(TO_PREFIX)/share/man/man8/slotway.8
+	install -D -m 644 LICENSE $(TO_PREFIX)/share/doc/slotway/LICENSE
+	install -d $(TO_PREFIX)/lib/systemd/system
 	sed -e 's|/usr/bin/slotway|$(PREFIX)/bin/slotway|' -e 's|/etc/slotway|$(SYSCONFDIR)/slotway|' \
-	    deploy/slotway.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/slotway.service
-	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/slotway.service
-	@if [ -e $(DESTDIR)$(SYSCONFDIR)/slotway/slotway.conf ]; then \
-	    install -m 644 conf/slotway.conf $(DESTDIR)$(SYSCONFDIR)/slotway/slotway.conf.new; \
-	    echo "kept $(DESTDIR)$(SYSCONFDIR)/slotway/slotway.conf; the new sample is slotway.conf.new"; \
+	    deploy/slotway.service > $(TO_PREFIX)/lib/systemd/system/slotway.service
+	chmod 644 $(TO_PREFIX)/lib/systemd/system/slotway.service
+	@if cmp -s conf/slotway.conf $(CONF); then :; elif [ -e $(CONF) ]; then \
+	    install -m 644 conf/slotway.conf $(CONF).new; \
+	    echo kept $(CONF)"; the new sample is slotway.conf.new"; \
 	else \
-	    install -D -m 644 conf/slotway.conf $(DESTDIR)$(SYSCONFDIR)/slotway/slotway.conf; \
+	    install -D -m 644 conf/slotway.conf $(CONF); \
 	fi
 
 clean: ## remove everything that was built
-	rm -rf $(BUILD)
+	rm -rf "$(BUILD)"
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(firstword $(MAKEFILE_LIST)) | \
