@@ -1,4 +1,4 @@
-/* config: every directive, declared once in the table of config.c, and the snapshot of their
+/* config: every directive, declared once in config_table.c, and the snapshot of their
  * values. File parser, flags, --help, PROXY CONFIG, sample file and manuals all derive from that
  * table. */
 #ifndef SLOTWAY_CONFIG_H
@@ -16,8 +16,8 @@
 enum config_read_from {
     CONFIG_READ_MASTER,         /* replicas only for clients that sent READONLY */
     CONFIG_READ_PREFER_REPLICA, /* a replica if one is fit, else the master */
-    CONFIG_READ_REPLICA,        /* replicas; the master only when no replica is fit */
-    CONFIG_READ_NEAREST         /* whichever answers probes fastest */
+    CONFIG_READ_REPLICA,        /* the same */
+    CONFIG_READ_NEAREST         /* replicas and master in turn, by client */
 };
 
 enum config_tls_auth { CONFIG_TLS_AUTH_NO, CONFIG_TLS_AUTH_YES, CONFIG_TLS_AUTH_OPTIONAL };
