@@ -98,7 +98,8 @@ LIB_SOURCES   := $(filter-out proxy/main.c,$(SOURCES))
 SUPPORT       := $(wildcard tests/support/*.c)
 UNIT_SOURCES  := $(wildcard tests/unit/*_test.c tests/unit/*/*_test.c)
 INTEG_SOURCES := $(wildcard tests/integration/*_test.c)
-BENCH_SOURCES := $(wildcard tests/bench/*.c)
+BENCH_SOURCES := tests/bench/floor.c tests/bench/load.c
+LOAD_SOURCES  := $(wildcard tests/bench/load_*.c)
 FUZZ_SOURCES  := $(wildcard tests/fuzz/*_fuzz.c)
 
 in_out    = $(patsubst %.c,$(OUT)/%$(2),$(1))
@@ -113,7 +114,7 @@ INTEG_TESTS := $(call in_out,$(INTEG_SOURCES),)
 BENCH_TOOLS := $(call in_out,$(BENCH_SOURCES),)
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(OUT)/%,$(FUZZ_SOURCES))
 OBJECTS := $(call in_out,$(SOURCES) $(SUPPORT) $(UNIT_SOURCES) $(INTEG_SOURCES) \
-             $(BENCH_SOURCES) $(FUZZ_SOURCES) docs/generate.c,.o)
+             $(BENCH_SOURCES) $(LOAD_SOURCES) $(FUZZ_SOURCES) docs/generate.c,.o)
 
 C_FILES = $(shell git ls-files '*.c' '*.h' 2>/dev/null || \
                   find proxy tests -name '*.[ch]')
@@ -233,12 +234,14 @@ $(PROGRAM): $(OUT)/proxy/main.o $(LIBRARY)
 	@$(CC) $(ALL_CFLAGS) $(BASE_LDFLAGS) $(MODE_LDFLAGS) -o $@ $(OUT)/proxy/main.o $(LIB_OBJECTS) $(LIBS)
 	@if [ $(VARIANT) = release ]; then ln -sfn release/slotway $(BUILD)/slotway; fi
 
-link_test = $(CC) $(ALL_CFLAGS) $(BASE_LDFLAGS) $(MODE_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< \
-            $(SUPPORT_LIBRARY) $(LIBRARY) $(TEST_LIBS)
+link_test = $(CC) $(ALL_CFLAGS) $(BASE_LDFLAGS) $(MODE_LDFLAGS) $(TEST_LDFLAGS) -o $@ \
+            $(filter %.o,$^) $(SUPPORT_LIBRARY) $(LIBRARY) $(TEST_LIBS)
 
 $(UNIT_TESTS) $(INTEG_TESTS) $(BENCH_TOOLS): $(OUT)/%: $(OUT)/%.o $(SUPPORT_LIBRARY) $(LIBRARY)
 	@echo "  LINK  $@"
 	@$(link_test)
+
+$(OUT)/tests/bench/load: $(call in_out,$(LOAD_SOURCES),.o)
 
 $(OUT)/docs/generate: $(OUT)/docs/generate.o $(LIBRARY)
 	@$(CC) $(ALL_CFLAGS) $(BASE_LDFLAGS) $(MODE_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< $(LIBRARY) $(LIBS)

@@ -1,7 +1,7 @@
 /* cluster: a real Redis Cluster on free loopback ports, made with deploy/local-cluster, and
  * everything that can happen to it.
  *
- * With SLOTWAY_TEST_CLUSTER=DIR:PORT set (tests/integration/run does) the executables share one
+ * With SLOTWAY_TEST_CLUSTER=DIR:PORT set (tests/run does) the executables share one
  * cluster of three masters and three replicas; a test leaves it whole (cluster_heal). */
 #ifndef SLOTWAY_TESTS_CLUSTER_H
 #define SLOTWAY_TESTS_CLUSTER_H
