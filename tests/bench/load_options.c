@@ -24,7 +24,8 @@ struct options opt = {.host = "127.0.0.1",
 
 static const char usage[] =
     "usage: load [options] HOST PORT\n"
-    "  -w get|set|mget|mset|ping|churn|idle   what to send (get); churn: connect, GET, close\n"
+    "  -w get|set|mget|mset|transaction|ping|churn|idle\n"
+    "         what to send (get); churn: connect, GET, close\n"
     "  -c N   clients (50)          -P N   pipeline depth (1)     -k N  keys of mget, mset (10)\n"
     "  -r N   key space (1000000)   -d N   bytes of a value (64)  -K S  prefix of keys (key:)\n"
     "  -t S   seconds               -n N   requests, instead      -W S  seconds of warm-up (0.3)\n"
