@@ -220,28 +220,29 @@ static void watch_find_keys(struct worker *w, const struct request *r, const cha
 {
     struct watch *watch = w->watch;
     struct resp_args *args = &watch->args;
-    bool batch = r->cmd->local == COMMAND_LOCAL_EXEC, unknown;
+    bool one = r->cmd->flags & COMMAND_ONE_KEY, batch = r->cmd->local == COMMAND_LOCAL_EXEC;
+    bool unknown;
     size_t used = 0, key_len;
-    const char *error, *first;
-    for (const char *end = request + len; request < end; request += used) {
+    const char *error, *end = request + len;
+    for (const char *at = request; at < end && !one; at += used) {
         resp_args_reset(args);
-        if (resp_scan_request(args, request, (size_t)(end - request), &w->limits, &used, &error) !=
+        if (resp_scan_request(args, at, (size_t)(end - at), &w->limits, &used, &error) !=
             RESP_COMPLETE)
             break;
-        const struct command *cmd = batch ? command_lookup(w->commands, request, args, &unknown)
+        const struct command *cmd = batch ? command_lookup(w->commands, at, args, &unknown)
                                           : r->cmd;
-        if (!cmd || command_find_keys(cmd, request, args, &watch->keys) < 0)
+        if (!cmd || command_find_keys(cmd, at, args, &watch->keys) < 0)
             continue;
         for (uint32_t i = 0; i < watch->keys.count; i++) {
             const struct resp_arg *key = &args->v[watch->keys.v[i]];
-            watch_add_key(keys, request + key->off, key->len);
+            watch_add_key(keys, at + key->off, key->len);
         }
     }
-    if (keys->n == 0 && r->cmd->first_key > 0) {
-        first = watch_argument(request, len, (uint32_t)r->cmd->first_key, &key_len);
-        if (first)
-            watch_add_key(keys, first, key_len);
-    }
+    if (keys->n > 0 || r->cmd->first_key <= 0)
+        return;
+    const char *first = watch_argument(request, len, (uint32_t)r->cmd->first_key, &key_len);
+    if (first)
+        watch_add_key(keys, first, key_len);
 }
 
 void watch_on_sample(struct backend *b, const struct request *r, size_t len)

@@ -1,8 +1,10 @@
 /* csv: HAProxy's table of statistics. Names, order and meaning of the columns are those of its
  * management guide, section 9.1; what slotway has no figure for stays empty. */
 #include "http/csv.h"
+#include "base/memory.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -307,7 +309,10 @@ void csv_write(const struct stats *s, struct gather_part *out)
         gather_printf(out, "%s,", csv_columns[i]);
     gather_append(out, "\n", 1);
     csv_frontend(s, out);
-    for (uint32_t i = 0; i < s->nnodes; i++)
-        csv_server(s, &s->nodes[i], i + 1, out);
+    const struct stats_node **nodes = memory_alloc((s->nnodes + 1) * sizeof *nodes);
+    uint32_t n = stats_by_address(s, nodes);
+    for (uint32_t i = 0; i < n; i++)
+        csv_server(s, nodes[i], i + 1, out);
+    free(nodes);
     csv_backend(s, out);
 }

@@ -2,8 +2,10 @@
  * conventions: base units (seconds, bytes), _total on counters. Names follow from those of the
  * figures, so that they are declared once. */
 #include "http/metrics.h"
+#include "base/memory.h"
 #include "version.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define METRICS_NAME 96
@@ -129,30 +131,31 @@ static void metrics_node_value(struct gather_part *out, const char *name,
         gather_printf(out, "%s{node=\"%s\"} %.15g\n", name, node->address, value);
 }
 
-static void metrics_nodes(const struct stats *s, struct gather_part *out)
+static void metrics_nodes(const struct stats_node *const *nodes, uint32_t n,
+                          struct gather_part *out)
 {
     char name[METRICS_NAME];
     for (unsigned i = 0; i < NODE_latency; i++) {
         double scale = metrics_name("node_", &figures_node[i], name);
         metrics_head(out, name, figures_node[i].kind, figures_node[i].help);
-        for (uint32_t j = 0; j < s->nnodes; j++)
-            if (s->nodes[j].v[i] > STATS_UNKNOWN)
-                metrics_node_value(out, name, &s->nodes[j], s->nodes[j].v[i] * scale);
+        for (uint32_t j = 0; j < n; j++)
+            if (nodes[j]->v[i] > STATS_UNKNOWN)
+                metrics_node_value(out, name, nodes[j], nodes[j]->v[i] * scale);
     }
     for (unsigned i = 0; i < WATCH_COUNT; i++) {
         metrics_name("node_", &figures_watch[i], name);
         metrics_head(out, name, "counter", figures_watch[i].help);
-        for (uint32_t j = 0; j < s->nnodes; j++)
-            metrics_node_value(out, name, &s->nodes[j], (double)s->nodes[j].count[i]);
+        for (uint32_t j = 0; j < n; j++)
+            metrics_node_value(out, name, nodes[j], (double)nodes[j]->count[i]);
     }
     metrics_head(out, "slotway_node_info", "gauge", "id, role, state and version of the node");
-    for (uint32_t j = 0; j < s->nnodes; j++) {
-        const struct stats_node *n = &s->nodes[j];
+    for (uint32_t j = 0; j < n; j++) {
+        const struct stats_node *node = nodes[j];
         gather_printf(out,
                       "slotway_node_info{node=\"%s\",id=\"%s\",role=\"%s\",state=\"%s\","
                       "version=\"%s\"} 1\n",
-                      n->address, n->id, n->is_master ? "master" : "replica",
-                      stats_states[n->state], n->version);
+                      node->address, node->id, node->is_master ? "master" : "replica",
+                      stats_states[node->state], node->version);
     }
 }
 
@@ -176,7 +179,8 @@ static void metrics_histogram(struct gather_part *out, const char *name, const c
                   (unsigned long long)n);
 }
 
-static void metrics_latencies(const struct stats *s, struct gather_part *out)
+static void metrics_latencies(const struct stats *s, const struct stats_node *const *nodes,
+                              uint32_t n, struct gather_part *out)
 {
     static const char inside[] = "slotway_inside_seconds";
     static const char node[] = "slotway_node_request_seconds";
@@ -186,12 +190,12 @@ static void metrics_latencies(const struct stats *s, struct gather_part *out)
     metrics_histogram(out, inside, "", &s->inside);
     metrics_head(out, node, "histogram",
                  "time from sending a request to a node until its reply, by family of commands");
-    for (uint32_t i = 0; i < s->nnodes; i++)
+    for (uint32_t i = 0; i < n; i++)
         for (unsigned j = 0; j < COMMAND_STAT_FAMILIES; j++) {
-            const struct histogram *h = &s->nodes[i].families[j];
+            const struct histogram *h = &nodes[i]->families[j];
             if (histogram_count(h) == 0)
                 continue;
-            snprintf(labels, sizeof labels, "node=\"%s\",family=\"%s\",", s->nodes[i].address,
+            snprintf(labels, sizeof labels, "node=\"%s\",family=\"%s\",", nodes[i]->address,
                      command_stat_families[j]);
             metrics_histogram(out, node, labels, h);
         }
@@ -234,11 +238,14 @@ static void metrics_workers(const struct stats *s, struct gather_part *out)
 
 void metrics_write(const struct stats *s, struct gather_part *out)
 {
+    const struct stats_node **nodes = memory_alloc((s->nnodes + 1) * sizeof *nodes);
+    uint32_t n = stats_by_address(s, nodes);
     metrics_process(s, out);
     metrics_totals(s, out);
     metrics_verdict(s, out);
-    metrics_nodes(s, out);
-    metrics_latencies(s, out);
+    metrics_nodes(nodes, n, out);
+    metrics_latencies(s, nodes, n, out);
     metrics_commands(s, out);
     metrics_workers(s, out);
+    free(nodes);
 }

@@ -138,6 +138,10 @@ struct stats {
 
 /* The node with this stable index, NULL: it is not there. */
 const struct stats_node *stats_node_at(const struct stats *s, uint16_t index);
+/* The nodes for outputs that know nodes by address: where several have the same (one that left, and
+ * the one that took its place), the one that is there. out has room for s->nnodes. Returns how
+ * many. */
+uint32_t stats_by_address(const struct stats *s, const struct stats_node **out);
 /* Is this slot without a living master? */
 bool stats_slot_is_uncovered(const struct stats *s, uint32_t slot);
 /* How many are. */

@@ -14,7 +14,7 @@ static void world_node(struct stats *s, unsigned i, unsigned masters)
     snprintf(facts->id, sizeof facts->id, "%040x", i + 1);
     snprintf(facts->host, sizeof facts->host, "10.0.%u.%u", host / 250, host % 250 + 1);
     facts->index = (uint16_t)i;
-    facts->port = 6379;
+    facts->port = i < masters ? 6379 : 6380;
     facts->flags = i < masters ? TOPOLOGY_MASTER : TOPOLOGY_REPLICA;
     facts->master = i < masters ? TOPOLOGY_NO_NODE : (uint16_t)shard;
     memcpy(node->id, facts->id, sizeof node->id);
@@ -88,7 +88,8 @@ void world_set_flags(struct stats *s, unsigned node, uint32_t flags)
 void world_set_host(struct stats *s, unsigned node, const char *host)
 {
     snprintf(s->nodes[node].host, sizeof s->nodes[node].host, "%s", host);
-    snprintf(s->nodes[node].address, sizeof s->nodes[node].address, "%.250s:6379", host);
+    snprintf(s->nodes[node].address, sizeof s->nodes[node].address, "%.250s:%u", host,
+             s->topology->nodes[node].port);
 }
 
 const struct finding *world_finding(const struct stats *s, const char *rule)

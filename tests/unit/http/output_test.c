@@ -288,6 +288,33 @@ START_TEST(metrics_are_complete_and_declared_once)
 }
 END_TEST
 
+static unsigned times(const char *text, const char *what)
+{
+    unsigned n = 0;
+    for (const char *p = text; (p = strstr(p, what)); p++)
+        n++;
+    return n;
+}
+
+/* A node that left, and another one where it was: collectors refuse two figures of one name. */
+START_TEST(an_address_is_there_once)
+{
+    struct gather_part metrics = {0}, csv = {0};
+    s->nodes[5].state = STATS_DRAIN;
+    s->nodes[5].v[NODE_up] = 0;
+    memcpy(s->nodes[5].address, s->nodes[1].address, sizeof s->nodes[5].address);
+    metrics_write(s, &metrics);
+    gather_append(&metrics, "", 1);
+    csv_write(s, &csv);
+    gather_append(&csv, "", 1);
+    ck_assert_uint_eq(times(metrics.data, "slotway_node_up{node=\"10.0.0.2:6379\"}"), 1);
+    ck_assert_ptr_nonnull(strstr(metrics.data, "slotway_node_up{node=\"10.0.0.2:6379\"} 1\n"));
+    ck_assert_uint_eq(times(csv.data, "\nslotway,10.0.0.2:6379,"), 1);
+    free(metrics.data);
+    free(csv.data);
+}
+END_TEST
+
 START_TEST(the_summary_begins_with_the_verdict)
 {
     struct gather_part out = {0};
@@ -328,6 +355,7 @@ static Suite *output_suite(void)
     tcase_add_test(t, a_huge_cluster_stays_small);
     tcase_add_test(t, every_row_of_the_csv_has_every_column);
     tcase_add_test(t, metrics_are_complete_and_declared_once);
+    tcase_add_test(t, an_address_is_there_once);
     tcase_add_test(t, the_summary_begins_with_the_verdict);
     tcase_add_test(t, html_is_escaped);
     suite_add_tcase(suite, t);

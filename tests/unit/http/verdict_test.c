@@ -100,7 +100,7 @@ START_TEST(a_replica_that_is_down_is_less_bad)
     world_set_flags(s, 4, TOPOLOGY_SILENT); /* of master 1 */
     for (int i = 0; i < 3; i++)
         world_tick(s);
-    expect_text("node-down", "replica 10.0.0.3:6379 does not answer");
+    expect_text("node-down", "replica 10.0.0.3:6380 does not answer");
     expect_text("no-replica", "master 10.0.0.2:6379 has no replica");
     ck_assert_int_eq(verdict_severity(&s->verdict), VERDICT_WARNING);
 }
@@ -137,7 +137,7 @@ START_TEST(a_replica_that_catches_up_is_not_told)
     expect_nothing();
     for (int i = 0; i < 3; i++)
         world_tick(s);
-    expect_text("node-state", "replica 10.0.0.3:6379 is too far behind its master, or has lost it");
+    expect_text("node-state", "replica 10.0.0.3:6380 is too far behind its master, or has lost it");
 }
 END_TEST
 
@@ -168,7 +168,7 @@ START_TEST(all_masters_on_one_host)
     world_tick(s);
     expect_text("masters-on-one-host", "all masters are on host 10.0.0.9");
     const char *advice = world_finding(s, "masters-on-one-host")->advice;
-    ck_assert_ptr_nonnull(strstr(advice, "redis-cli -h 10.0.0.8 -p 6379 CLUSTER FAILOVER"));
+    ck_assert_ptr_nonnull(strstr(advice, "redis-cli -h 10.0.0.8 -p 6380 CLUSTER FAILOVER"));
     world_set_host(s, 2, "10.0.0.7");
     world_tick(s);
     expect_text("masters-on-one-host", "2 of 3 masters are on host 10.0.0.9");
