@@ -235,6 +235,18 @@ START_TEST(a_client_that_leaves_takes_its_leases_along)
 }
 END_TEST
 
+START_TEST(what_a_transaction_read_before_it_tracked_is_invalid)
+{
+    flow_send(f, c, "MULTI", "CLIENT TRACKING ON", "GET b", "EXEC");
+    flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n");
+    flow_node_gets_all(NODE_A, "MULTI", "GET b", "EXEC");
+    flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n*1\r\n$1\r\n0\r\n");
+    flow_expect(f, c, "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n$1\r\n0\r\n" FLUSH);
+    flow_send(f, c, "CLIENT TRACKING OFF", "MULTI", "CLIENT TRACKING ON", "EXEC");
+    flow_expect(f, c, "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+}
+END_TEST
+
 static Suite *tracking_suite(void)
 {
     Suite *suite = suite_create("tracking");
@@ -251,6 +263,7 @@ static Suite *tracking_suite(void)
     tcase_add_test(t, a_listener_stands_beside_each_lease_of_a_redirection);
     tcase_add_test(t, ping_waits_for_what_the_nodes_have_to_say);
     tcase_add_test(t, what_is_no_invalidation_closes_the_lease);
+    tcase_add_test(t, what_a_transaction_read_before_it_tracked_is_invalid);
     tcase_add_test(t, a_client_that_leaves_takes_its_leases_along);
     suite_add_tcase(suite, t);
     return suite;
