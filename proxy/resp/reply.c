@@ -174,6 +174,16 @@ static bool reply_count_elements(struct reply_value *value)
     return true;
 }
 
+/* "txt:…": what follows the mark of its format. */
+static bool reply_take_verbatim(struct reply_reader *reader, struct reply_value *value)
+{
+    if (!reply_take_bulk(reader, value) || value->len < 4)
+        return false;
+    value->data += 4;
+    value->len -= 4;
+    return true;
+}
+
 bool reply_read(struct reply_reader *reader, struct reply_value *value)
 {
     memset(value, 0, sizeof *value);
@@ -194,8 +204,10 @@ bool reply_read(struct reply_reader *reader, struct reply_value *value)
         return true;
     case ':':
         return resp_parse_int(value->data, value->len, &value->n);
-    case '$':
     case '=':
+        return resp_parse_int(value->data, value->len, &value->n) &&
+               reply_take_verbatim(reader, value);
+    case '$':
     case '!':
         return resp_parse_int(value->data, value->len, &value->n) && reply_take_bulk(reader, value);
     case '*':

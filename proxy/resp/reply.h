@@ -41,7 +41,8 @@ struct reply_reader {
 };
 
 /* One element. Aggregates (* % ~ >): n is the number of elements that follow (two for each pair of
- * a map). Others: data and len, and n for integers. Nulls of every kind are null. */
+ * a map). Others: data and len (of a verbatim string without "txt:"), and n for integers. Nulls of
+ * every kind are null. */
 struct reply_value {
     char type;
     bool null;

@@ -1,5 +1,6 @@
 /* server commands: what slotway answers itself or puts together, so that clients see one server. */
 #include "support/fixture.h"
+#include "support/wire.h"
 #include <stdarg.h>
 #include <string.h>
 
@@ -74,6 +75,12 @@ START_TEST(info_looks_like_one_server)
     char *own = raw(c, "INFO slotway");
     ck_assert(strstr(own, "# slotway") && !strstr(own, "# Server"));
     ck_assert_str_eq(raw(c, "INFO nosuchsection"), "");
+    struct wire *resp3 = wire_open(proxy->port);
+    wire_expect(resp3, "HELLO 3", "%{*}");
+    wire_expect(resp3, "INFO cpu", "=\"txt:# CPU*used_cpu_sys:*\"");
+    wire_expect(resp3, "INFO cpu memory", "=\"txt:*# CPU*\"");
+    wire_expect(resp3, "INFO cpu memory", "=\"txt:*# Memory*\"");
+    wire_close(resp3);
     ck_assert_int_gt(number_in(raw(c, "INFO everything"), "used_memory:"), 1000);
     ck_assert_int_gt(number_in(raw(c, "INFO stats"), "total_connections_received:"), 0);
     expect(c, "OK", "CONFIG RESETSTAT");

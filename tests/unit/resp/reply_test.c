@@ -81,6 +81,18 @@ START_TEST(reader_walks_what_the_builder_wrote)
 }
 END_TEST
 
+START_TEST(verbatim_strings_are_read_without_the_mark_of_their_format)
+{
+    static const char text[] = "=6\r\ntxt:hi\r\n=4\r\ntxt:\r\n=3\r\ntxt\r\n";
+    struct reply_reader reader = {text, text + sizeof text - 1};
+    struct reply_value v;
+    ck_assert(reply_read(&reader, &v) && v.type == '=' && v.len == 2);
+    ck_assert_mem_eq(v.data, "hi", 2);
+    ck_assert(reply_read(&reader, &v) && v.data && v.len == 0);
+    ck_assert(!reply_read(&reader, &v));
+}
+END_TEST
+
 START_TEST(skip_steps_over_nested_elements)
 {
     static const char text[] = "*2\r\n%1\r\n+a\r\n*0\r\n*-1\r\n:5\r\n";
@@ -136,6 +148,7 @@ static Suite *reply_suite(void)
     tcase_add_test(tc, every_element_in_resp2);
     tcase_add_test(tc, resp3_has_forms_of_its_own);
     tcase_add_test(tc, reader_walks_what_the_builder_wrote);
+    tcase_add_test(tc, verbatim_strings_are_read_without_the_mark_of_their_format);
     tcase_add_test(tc, skip_steps_over_nested_elements);
     tcase_add_test(tc, every_truncation_is_refused);
     tcase_add_test(tc, malformed_elements_are_refused);
