@@ -192,10 +192,11 @@ static bool dispatch_is_paused(struct client *c, const struct command *cmd, cons
     bool all = atomic_load_explicit(&process->pause_all, memory_order_relaxed);
     if (cmd->local == COMMAND_LOCAL_EXEC)
         return all || transaction_may_write(c);
+    if (all)
+        return cmd->local != COMMAND_LOCAL_CLIENT && cmd->local != COMMAND_LOCAL_PROXY &&
+               cmd->local != COMMAND_LOCAL_QUIT;
     if (cmd->kind == COMMAND_LOCAL)
         return false;
-    if (all)
-        return true;
     return pause_may_write(cmd, data, args) && !function_only_reads(c->worker, cmd, data, args);
 }
 
