@@ -47,7 +47,10 @@ function drawBrief({ severity, findings }) {
   const brief = byId('brief');
   show(brief, true);
   setAttribute(brief, 'data-severity', severity);
-  const text = counts.map(([n, each]) => `${n} ${each}`).join(', ') || 'all is well';
+  const text =
+    counts
+      .map(([n, each]) => (each === 'warning' ? plural(n, each) : `${n} ${each}`))
+      .join(', ') || 'all is well';
   setText(brief, `${TITLE_MARK[severity]} ${text}`);
 }
 
