@@ -103,6 +103,8 @@ static void monitor_put_quoted(struct gather_part *out, const char *data, size_t
 /* To Redis who watches is a replica, which may not touch keys. */
 static bool monitor_refuses(const struct command *cmd)
 {
+    if (cmd->local == COMMAND_LOCAL_EXEC)
+        return false; /* it is as good as what was queued, which was looked at */
     return (cmd->flags & (COMMAND_READONLY | COMMAND_WRITE | COMMAND_SCRIPT)) ||
            strcmp(cmd->name, "publish") == 0;
 }
@@ -365,8 +367,7 @@ void monitor_end(struct client *c)
 
 bool monitor_on_command(struct client *c, const struct command *cmd)
 {
-    /* EXEC is as good as what was queued, which was looked at */
-    if (!monitor_refuses(cmd) || cmd->local == COMMAND_LOCAL_EXEC)
+    if (!monitor_refuses(cmd))
         return false;
     dispatch_reject(c, cmd, "ERR Replica can't interact with the keyspace");
     return true;

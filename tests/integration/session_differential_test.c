@@ -113,7 +113,6 @@ static const char *const queued[] = {
     "CLIENT TRACKINGINFO",
     "CLIENT GETREDIR",
     "CLIENT UNBLOCK %#",
-    "MONITOR",
     "UNWATCH",
     "WATCH %t",
     "NOSUCH",

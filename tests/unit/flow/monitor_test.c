@@ -170,6 +170,12 @@ START_TEST(who_watches_may_not_touch_keys_in_transactions_either)
     ck_assert_msg(strstr(text, "-EXECABORT Transaction discarded because of previous errors."),
                   "%s", text);
     ck_assert_msg(!strstr(text, "nested"), "%s", text);
+    ck_assert_msg(strstr(text, "] \"EXEC\"\r\n"), "%s", text);
+    flow_send(f, c, "MULTI", "MONITOR", "SSUBSCRIBE x", "EXEC");
+    flow_expect(f, c,
+                "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n"
+                "-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n"
+                "-ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client\r\n");
 }
 END_TEST
 
