@@ -22,7 +22,8 @@ struct pubsub *pubsub_new(struct worker *w)
 {
     struct pubsub *hub = memory_zalloc(sizeof *hub);
     hub->worker = w;
-    hub->home = hub->leaving = NODE_NONE;
+    hub->home = hub->leaving = hub->publish_to = NODE_NONE;
+    atomic_init(&hub->listens_at, NODE_NONE);
     hub->per_turn = PUBSUB_PER_TURN;
     hub->home_choice = pubsub_first_choice(w->process);
     return hub;
@@ -55,6 +56,8 @@ void pubsub_turn(struct worker *w)
     w->pubsub_wanted = false;
     if (hub->place_wanted && !hub->closing)
         place_all(hub);
+    if (!hub->closing)
+        move_check(hub);
     if (hub->queue)
         deliver_queued(hub);
     topic_free_idle(hub);
@@ -62,8 +65,10 @@ void pubsub_turn(struct worker *w)
 
 uint16_t pubsub_publish_node(struct worker *w)
 {
-    place_find_home(w->pubsub);
-    return w->pubsub->home;
+    struct pubsub *hub = w->pubsub;
+    place_find_home(hub);
+    return hub->home == NODE_NONE || !place_is_fit(hub, hub->publish_to) ? hub->home
+                                                                         : hub->publish_to;
 }
 
 void pubsub_bury(struct worker *w)
@@ -89,7 +94,7 @@ void pubsub_check(struct worker *w)
 void pubsub_on_topology(struct worker *w)
 {
     struct pubsub *hub = w->pubsub;
-    if (!hub->topics && !hub->links)
+    if (!hub->topics && !hub->links && hub->home == NODE_NONE)
         return;
     hub->place_wanted = true;
     hub_wake(hub);

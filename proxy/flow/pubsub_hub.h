@@ -13,6 +13,7 @@
 #include "flow/pubsub.h"
 #include "flow/stream.h"
 #include "resp/resp.h"
+#include <stdatomic.h>
 #include <uthash.h>
 
 /* Where a topic has to be subscribed. */
@@ -161,8 +162,19 @@ struct pubsub_ghost {
 /* A message of which a home and the one before it bring a copy each. */
 struct pubsub_copies {
     UT_hash_handle hh;
-    uint64_t print;      /* of all its bytes */
-    uint32_t brought[2]; /* by the home that is left, by the new one */
+    uint64_t print; /* of all its bytes */
+    uint32_t by_old, by_new;
+    uint32_t early; /* of by_old: when the new one had not confirmed yet and may bring none */
+};
+
+/* The latest messages of the home. */
+#define PUBSUB_RECENT 1024
+
+struct reply_value;
+
+struct pubsub_recent {
+    uint64_t print;
+    uint64_t at; /* µs, 0: none */
 };
 
 /* When a node may be connected to again. */
@@ -194,10 +206,16 @@ struct pubsub {
     uint64_t number;                /* of the last message */
     uint64_t scopes[PUBSUB_SCOPES]; /* topics that exist */
     uint16_t home;                  /* node, NODE_NONE: to be chosen */
-    uint16_t leaving;               /* the home before, NODE_NONE: it is left for good */
-    uint64_t leaving_since;         /* µs */
-    struct pubsub_copies *copies;   /* hash: messages since then */
-    uint32_t home_choice;           /* where the choice begins */
+    uint16_t publish_to;            /* it, or while it is new and not all listen there, leaving */
+    bool settled;                   /* there is no `leaving`, or all is subscribed at home, too */
+    _Atomic uint16_t listens_at; /* for all workers: the home, `leaving` until settled; NODE_NONE:
+                                    there is nothing to listen to */
+    uint16_t leaving;            /* the home before, NODE_NONE: it is left for good */
+    uint64_t leaving_since;      /* µs */
+    struct pubsub_recent recent[PUBSUB_RECENT]; /* a ring … */
+    uint32_t next_recent;                       /* … and where it goes on */
+    struct pubsub_copies *copies;               /* hash: messages since then */
+    uint32_t home_choice;                       /* where the choice begins */
     struct pubsub_backoff backoff[TOPOLOGY_MAX_NODES];
 };
 
@@ -236,9 +254,9 @@ bool place_is_keyspace(enum pubsub_kind kind, const char *name, size_t len);
 /* hub->home is about to become `next`. If it still has subscriptions they stay for a while. */
 void move_begin(struct pubsub *hub, uint16_t next);
 /* Is this message to be passed on, and not one that the other of two homes brought already? */
-bool move_is_news(const struct pubsub_link *l, const struct pubsub_topic *t, const char *data,
-                  size_t len);
-/* Has it taken long enough? */
+bool move_is_news(const struct pubsub_link *l, const struct pubsub_topic *t,
+                  const struct reply_value *channel, const char *data, size_t len);
+/* At the end of turns and now and then: is the next step due? */
 void move_check(struct pubsub *hub);
 void move_end(struct pubsub *hub);
 

@@ -34,6 +34,8 @@ static void link_settle(struct pubsub_sub *sub, uint64_t confirmed)
     } else if (sub->wanted && sub->ending == 0 && confirmed) {
         sub->confirmed = confirmed;
         wait_on_topic(sub->topic);
+        if (sub->link->hub->leaving != NODE_NONE)
+            hub_wake(sub->link->hub);
     }
 }
 
@@ -239,7 +241,7 @@ bool link_on_array(struct pubsub_link *l, struct chunk *chunk, char *data, size_
     if (kind == PUBSUB_PATTERN && (!reply_read(&reader, &channel) || channel.type != '$'))
         return false;
     struct pubsub_topic *t = topic_find(l->hub, kind, name.data, name.len);
-    if (t && place_accepts(l, channel.data, channel.len) && move_is_news(l, t, data, len))
+    if (t && place_accepts(l, channel.data, channel.len) && move_is_news(l, t, &channel, data, len))
         deliver_message(t, chunk, data, len);
     return true;
 }

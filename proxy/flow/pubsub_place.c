@@ -70,6 +70,8 @@ void place_find_home(struct pubsub *hub)
         return;
     move_begin(hub, next);
     hub->home = next;
+    if (hub->leaving == NODE_NONE)
+        hub->publish_to = next;
     if (hub->topics) { /* all go there */
         hub->place_wanted = true;
         hub_wake(hub);
@@ -168,7 +170,7 @@ void place_all(struct pubsub *hub)
 {
     struct pubsub_topic *t = NULL, *next = NULL;
     place_close_unfit(hub);
-    if (hub->scopes[PUBSUB_AT_HOME] || hub->scopes[PUBSUB_AT_MASTERS])
+    if (hub->home != NODE_NONE || hub->scopes[PUBSUB_AT_HOME] || hub->scopes[PUBSUB_AT_MASTERS])
         place_find_home(hub);
     hub->place_wanted = hub->unsettled = false;
     HASH_ITER (hh, hub->topics, t, next) {

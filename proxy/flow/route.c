@@ -549,9 +549,7 @@ bool route_is_refusal(const struct request *r, const char *line, size_t len)
     return true;
 }
 
-/* The order of requests that are in flight to the old owner of a slot: nothing new overtakes them.
- */
-static void route_raise_barriers(struct worker *w)
+void route_raise_barriers(struct worker *w)
 {
     for (struct client *c = w->clients; c; c = c->next)
         if (c->head)

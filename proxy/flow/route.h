@@ -41,4 +41,8 @@ void route_drive(struct worker *w);
 /* A new topology: slot map, shards, pools; clients with requests in flight keep their order. */
 void route_set_topology(struct worker *w, struct topology *t);
 
+/* Nothing new of any client overtakes what it has in flight: it may be in flight to a node that is
+ * not the right one any more. */
+void route_raise_barriers(struct worker *w);
+
 #endif

@@ -224,18 +224,26 @@ static bool line_is_back(void *arg)
     return l->received == l->sent;
 }
 
-/* Whatever has happened: they arrive again, and from then on every one does, once. */
-static void line_check(struct line *l)
+/* Every one of the next messages arrives, once. */
+static void line_goes_on(struct line *l)
 {
-    ck_assert(wait_until(line_is_back, l, (int)(20000 * test_slack())));
-    for (int i = 0; i < 200; i++)
-        ck_assert(line_publish(l)[0] == ':');
+    for (int i = 0; i < 200; i++) {
+        const char *got = line_publish(l);
+        ck_assert_msg(*got == ':', "%s", got);
+    }
     while (l->received < l->sent) {
         long before = l->received;
         line_receive(l);
         ck_assert_int_eq(l->received, before + 1);
     }
     ck_assert(wire_is_silent(l->subscriber, 0));
+}
+
+/* Whatever has happened: they arrive again, and from then on every one does, once. */
+static void line_check(struct line *l)
+{
+    ck_assert(wait_until(line_is_back, l, (int)(20000 * test_slack())));
+    line_goes_on(l);
 }
 
 /* At which node is slotway subscribed to the channel? */
@@ -290,6 +298,27 @@ START_TEST(a_planned_failover_goes_unseen)
     line_check(&shard);
     line_close(&line);
     line_close(&shard);
+}
+END_TEST
+
+static bool home_is_left(void *arg)
+{
+    return strcmp(ask_port(*(int *)arg, "PUBSUB NUMSUB numbers"), "[\"numbers\", :0]") == 0;
+}
+
+START_TEST(a_planned_restart_of_the_home_goes_unseen)
+{
+    struct line line;
+    line_open(&line, false, "numbers");
+    line_check(&line);
+    int home = home_of("numbers");
+    ck_assert(cluster_failover(cluster, cluster_replica_of(cluster, home)));
+    line_goes_on(&line);
+    ck_assert(wait_until(home_is_left, &home, 10000));
+    line_goes_on(&line);
+    ck_assert(cluster_restart(cluster, home, home));
+    line_goes_on(&line);
+    line_close(&line);
 }
 END_TEST
 
@@ -538,8 +567,9 @@ END_TEST
 
 FIXTURE_SUITE("pubsub", 120, "--threads 2 --client-output-limit-pubsub 1mb",
               same_as_one_redis_server, a_killed_node_is_replaced_unseen,
-              a_planned_failover_goes_unseen, links_that_are_cut_are_replaced_unseen,
-              churn_leaves_nothing_behind, a_shard_channel_moves_with_its_slot,
+              a_planned_failover_goes_unseen, a_planned_restart_of_the_home_goes_unseen,
+              links_that_are_cut_are_replaced_unseen, churn_leaves_nothing_behind,
+              a_shard_channel_moves_with_its_slot,
               keyspace_notifications_come_from_every_master_once,
               thousands_share_one_subscription_and_a_silent_one_goes_alone,
               client_list_and_kill_know_subscribers)

@@ -531,11 +531,16 @@ END_TEST
 START_TEST(a_home_that_is_no_master_any_more_is_left_without_loss)
 {
     subscribe_x(a);
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n0"));
     fail_over_a();
     flow_node_gets(f, REPLICA_A, "SUBSCRIBE x");
     flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n1"));
     flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n1"));
     flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\nx", 1));
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n0")); /* very late */
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n1")); /* it was late */
+    flow_expect_nothing(f, a);
     /* Either may be first. */
     flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n2"));
     flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n2") MESSAGE("1\r\nx", "1\r\n3"));
@@ -552,17 +557,40 @@ START_TEST(a_home_that_is_no_master_any_more_is_left_without_loss)
 }
 END_TEST
 
+START_TEST(keyspace_notifications_are_no_copies_of_those_before)
+{
+    static const char event[] = MESSAGE("16\r\n__keyspace@0__:b", "3\r\nset");
+    static const char confirmed[] = SUBSCRIBED("16\r\n__keyspace@0__:b", 1);
+    flow_send(f, a, "SUBSCRIBE __keyspace@0__:b");
+    for (int i = NODE_A; i <= NODE_C; i++)
+        flow_node_serves(f, (enum flow_node)i, "SUBSCRIBE __keyspace@0__:b", confirmed);
+    flow_expect(f, a, confirmed);
+    flow_answer(f, NODE_A, event);
+    flow_expect(f, a, event);
+    fail_over_a();
+    flow_node_serves(f, REPLICA_A, "SUBSCRIBE __keyspace@0__:b", confirmed);
+    flow_answer(f, REPLICA_A, event);
+    flow_expect(f, a, event);
+}
+END_TEST
+
 START_TEST(a_home_that_dies_while_it_is_left_brings_nothing_twice)
 {
     subscribe_x(a);
     fail_over_a();
-    flow_node_serves(f, REPLICA_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_node_gets(f, REPLICA_A, "SUBSCRIBE x");
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\nx", 1));
     flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n1"));
     flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n1"));
     flow_node_dies(f, NODE_A);
     flow_settle(f);
     flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n1") MESSAGE("1\r\nx", "1\r\n2"));
     flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n2"));
+    /* Published before the new home was subscribed, and again now. */
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n0"));
 }
 END_TEST
 
@@ -637,6 +665,7 @@ static Suite *pubsub_suite(void)
     tcase_add_test(t, publish_leaves_a_home_that_died);
     tcase_add_test(t, publish_leaves_a_home_that_is_no_master_any_more);
     tcase_add_test(t, a_home_that_is_no_master_any_more_is_left_without_loss);
+    tcase_add_test(t, keyspace_notifications_are_no_copies_of_those_before);
     tcase_add_test(t, a_home_that_dies_while_it_is_left_brings_nothing_twice);
     tcase_add_test(t, publish_in_a_transaction_counts_at_the_node_that_ran_it);
     tcase_add_test(t, replies_switched_off_do_not_concern_subscriptions);
