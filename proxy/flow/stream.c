@@ -66,6 +66,7 @@ void stream_flush_dirty(struct worker *w)
 {
     struct stream *list = w->dirty;
     w->dirty = NULL;
+    w->dirty_end = &w->dirty;
     while (list) {
         struct stream *s = list;
         list = s->next;
@@ -147,9 +148,17 @@ ssize_t stream_read(struct stream *s, char *buf, size_t cap)
 
 void stream_mark_dirty(struct stream *s)
 {
+    struct worker *w = s->worker;
     s->dirty = true;
-    s->next = s->worker->dirty;
-    s->worker->dirty = s;
+    if (s->to_node) {
+        s->next = w->dirty;
+        w->dirty = s;
+    } else {
+        s->next = NULL;
+        *w->dirty_end = s;
+    }
+    if (!s->next)
+        w->dirty_end = &s->next;
 }
 
 void stream_append(struct stream *s, const void *data, size_t len)

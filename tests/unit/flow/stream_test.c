@@ -14,6 +14,7 @@ static struct stream s;
 static int peer;
 static unsigned readable, drained, failed;
 static bool more_is_expected;
+static const struct stream *first_drained;
 
 static void on_readable(struct stream *stream)
 {
@@ -23,8 +24,8 @@ static void on_readable(struct stream *stream)
 
 static void on_drained(struct stream *stream)
 {
-    (void)stream;
-    drained++;
+    if (drained++ == 0)
+        first_drained = stream;
 }
 
 static void on_failed(struct stream *stream, int error)
@@ -91,6 +92,26 @@ START_TEST(what_is_appended_in_a_turn_leaves_in_one_write)
     ck_assert_uint_eq(drained, 1);
     flow_turn(f);
     ck_assert_uint_eq(flow_count(f, COUNTER_writes) - before, 1);
+}
+END_TEST
+
+START_TEST(nodes_are_written_to_before_clients)
+{
+    struct stream node;
+    int pair[2];
+    open_pair(false);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    stream_open(&node, f->w, pair[0], &ops, true, false);
+    for (int round = 0; round < 2; round++) {
+        drained = 0;
+        stream_append(round ? &s : &node, "x", 1);
+        stream_append(round ? &node : &s, "x", 1);
+        flow_turn(f);
+        ck_assert_uint_eq(drained, 2);
+        ck_assert_ptr_eq(first_drained, &node);
+    }
+    stream_close(&node);
+    close(pair[1]);
 }
 END_TEST
 
@@ -252,6 +273,7 @@ static Suite *stream_suite(void)
     TCase *t = tcase_create("stream");
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_test(t, what_is_appended_in_a_turn_leaves_in_one_write);
+    tcase_add_test(t, nodes_are_written_to_before_clients);
     tcase_add_test(t, what_expects_more_waits_for_it);
     tcase_add_test(t, what_expects_more_in_vain_waits_for_a_moment);
     tcase_add_test(t, a_retaining_stream_keeps_what_is_not_acknowledged);
