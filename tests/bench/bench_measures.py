@@ -26,17 +26,12 @@ CALLGRIND_REQUESTS = (4000, 24000)
 
 
 def tool(name):
-    """Path of a program of tests/bench: as `make bench` built it, or compiled now."""
+    """Path of a program of tests/bench, as `make bench-tools` built it."""
     build = os.environ.get("BUILD") or "build"
     found = os.path.join(ROOT, build, "release", "tests", "bench", name)
-    source = os.path.join(ROOT, "tests", "bench", name + ".c")
-    if os.path.exists(found) and os.path.getmtime(found) >= os.path.getmtime(source):
-        return found
-    own = os.path.join(ROOT, build, "bench", name)
-    os.makedirs(os.path.dirname(own), exist_ok=True)
-    subprocess.run([os.environ.get("CC", "cc"), "-std=gnu11", "-O2", "-o", own, source,
-                    "-lhiredis"], check=True)
-    return own
+    if not os.path.exists(found):
+        raise BenchError("%s is not there: build it with make bench-tools" % found)
+    return found
 
 
 def parse(line):
