@@ -90,7 +90,7 @@ extern bool measuring;
 /* The system refused something that a bench cannot do without. */
 void fail(const char *what);
 /* The other side said something that no correct one says. */
-_Noreturn void broken(const char *what);
+void broken(const char *what) __attribute__((noreturn));
 void *must_alloc(size_t n, size_t size);
 uint64_t now_ns(void);
 /* Send the client's next batch. */
