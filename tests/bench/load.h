@@ -88,7 +88,7 @@ extern uint64_t turn_now; /* ns */
 extern bool measuring;
 
 /* The system refused something that a bench cannot do without. */
-void fail(const char *what);
+void fail(const char *what) __attribute__((noreturn));
 /* The other side said something that no correct one says. */
 void broken(const char *what) __attribute__((noreturn));
 void *must_alloc(size_t n, size_t size);
