@@ -77,7 +77,7 @@ START_TEST(debug_error_is_no_error_of_the_node)
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
     flow_node_serves(f, NODE_B, "DEBUG HELP", "*1\r\n+help\r\n");
     flow_expect(f, c, "+1\r\n-LOADING\r\n");
-    flow_send_raw(f, c, "*3\r\n$5\r\nDEBUG\r\n$5\r\nERROR\r\n$6\r\na\r\n+OK\r\n", 41);
+    flow_send_raw(f, c, "*3\r\n$5\r\nDEBUG\r\n$5\r\nERROR\r\n$6\r\na\r\n+OK\r\n", 38);
     flow_node_serves(f, NODE_B, "DEBUG HELP", "*1\r\n+help\r\n");
     flow_expect(f, c, "-a  +OK\r\n");
 }
