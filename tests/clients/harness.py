@@ -39,7 +39,8 @@ class Worker:
             return file.read()
 
     def end(self, number=signal.SIGTERM, seconds=10):
-        """Exit status; negative if it had to be killed, or was meant to be."""
+        """Exit status; negative if it had to be killed, or was meant to be. number 0: it ends by
+        itself."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:

@@ -20,6 +20,7 @@ START_TEST(sigterm_drains)
     redisContext *r = client_open(p->port), *idle = client_open(p->port);
     expect(idle, "PONG", "PING");
     expect(r, "OK", "SET drain 0");
+    expect(r, "OK", "CLIENT SETNAME busy");
     /* Many commands under way, one of them slow. */
     char command[64];
     redisAppendCommand(r, "EVAL %s 1 drain",
@@ -32,8 +33,8 @@ START_TEST(sigterm_drains)
     int done = 0;
     while (!done)
         ck_assert_int_eq(redisBufferWrite(r, &done), REDIS_OK);
-    /* All of it has arrived when the slow one runs and another connection's command is through. */
-    expect(idle, "*", "DBSIZE");
+    /* The slow one is under way, and the rest has come with it. */
+    expect_soon(idle, "*name=busy*cmd=incr*", "CLIENT LIST");
     proxy_signal(p, SIGTERM);
     int replies = 0;
     void *reply;

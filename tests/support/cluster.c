@@ -249,8 +249,10 @@ void cluster_heal(struct cluster *c)
     if (!cluster_wait_whole(c, 300))
         cluster_revive(c);
     bool ok = cluster_wait_whole(c, 30000) && wait_until(all_replicate, c, 10000);
-    if (!ok)
+    if (!ok) {
         run("for i in $(seq 0 7); do redis-cli -p $((%d + i)) cluster nodes 2>&1; done", c->port);
+        run("tail -n 20 '%s'/node-*/redis.log", c->dir);
+    }
     ck_assert_msg(ok, "the cluster did not become whole");
 }
 
@@ -359,13 +361,19 @@ bool cluster_failover(struct cluster *c, int replica_port)
     return wait_until(took_over, &w, 10000);
 }
 
-/* It has ended, whether or not its parent, who may take seconds, has looked yet: a process that has
- * ended has no program any more. */
+/* It has ended, whether or not its parent, who may take seconds, has looked yet. Not before it is a
+ * zombie are its sockets closed. */
 static bool gone(void *arg)
 {
-    char path[64], program[8];
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)*(pid_t *)arg);
-    return readlink(path, program, sizeof program) < 0;
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)*(pid_t *)arg);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return true;
+    bool read = fgets(line, sizeof line, f) != NULL;
+    fclose(f);
+    const char *name_end = read ? strrchr(line, ')') : NULL;
+    return !name_end || name_end[2] == 'Z' || name_end[2] == 'X';
 }
 
 void cluster_kill(struct cluster *c, int port)

@@ -109,7 +109,7 @@ def test_commands_to_workers():
     for name in WORKERS:
         send_shutdown_command(client, name)
     until("nobody is left", lambda: RqWorker.count(client) == 0)
-    assert [worker.end() for worker in WORKERS.values()] == [0, 0, 0]
+    assert [worker.end(0) for worker in WORKERS.values()] == [0, 0, 0]
     assert client.exists("rq:queues", "rq:workers") == 0
 
 
