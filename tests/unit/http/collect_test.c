@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(MEMORY_CHECKED)
+#if defined(MEMORY_CHECKED) || defined(__SANITIZE_THREAD__)
+#define ALLOCATED_BY_SANITIZER
 size_t __sanitizer_get_current_allocated_bytes(void);
 #elif defined(SLOTWAY_JEMALLOC)
 #include <jemalloc/jemalloc.h>
@@ -25,7 +26,7 @@ size_t __sanitizer_get_current_allocated_bytes(void);
 /* Bytes that are allocated now. */
 static size_t allocated(void)
 {
-#if defined(MEMORY_CHECKED)
+#ifdef ALLOCATED_BY_SANITIZER
     return __sanitizer_get_current_allocated_bytes();
 #elif defined(SLOTWAY_JEMALLOC)
     uint64_t epoch = 1;
