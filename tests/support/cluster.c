@@ -3,6 +3,7 @@
 
 #include "client.h"
 #include "testing.h"
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -361,19 +362,12 @@ bool cluster_failover(struct cluster *c, int replica_port)
     return wait_until(took_over, &w, 10000);
 }
 
-/* It has ended, whether or not its parent, who may take seconds, has looked yet. Not before it is a
- * zombie are its sockets closed. */
+/* Its parent has looked: not before that all of its threads are known to have closed its sockets.
+ */
 static bool gone(void *arg)
 {
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)*(pid_t *)arg);
-    FILE *f = fopen(path, "r");
-    if (!f)
-        return true;
-    bool read = fgets(line, sizeof line, f) != NULL;
-    fclose(f);
-    const char *name_end = read ? strrchr(line, ')') : NULL;
-    return !name_end || name_end[2] == 'Z' || name_end[2] == 'X';
+    pid_t pid = *(pid_t *)arg;
+    return kill(pid, 0) != 0 && errno == ESRCH;
 }
 
 void cluster_kill(struct cluster *c, int port)
