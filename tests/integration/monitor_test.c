@@ -21,8 +21,8 @@ static const char *const shown[] = {
     "GET",
     "PING text",
     "SELECT 0",
-    "EVAL return(redis.call('set',KEYS[1],ARGV[1])) 1 k v",
     "DBSIZE",
+    "EVAL return(redis.call('set',KEYS[1],ARGV[1])) 1 k v",
 };
 
 /* A line without its time and address. */
@@ -46,11 +46,11 @@ START_TEST(lines_are_those_of_redis)
         wire_next(clients[i]);
         for (size_t k = 0; k < sizeof shown / sizeof *shown; k++)
             wire_ask(clients[i], shown[k]);
-        wire_ask(clients[i], "ECHO end");
     }
+    /* What the script runs is heard from its node, perhaps later than the client's next command. */
     for (bool end = false; !end;) {
         const char *want = line_of(monitors[1]);
-        end = strstr(want, "\"end\"");
+        end = strstr(want, "[0 lua]");
         ck_assert_str_eq(line_of(monitors[0]), want);
     }
     for (int i = 0; i < 2; i++) {
