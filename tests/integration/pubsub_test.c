@@ -481,11 +481,13 @@ START_TEST(keyspace_notifications_come_from_every_master_once)
     ck_assert(wire_is_silent(all, 50)); /* though slotway listens at all masters */
     ck_assert(cluster_failover(cluster, cluster_replica_of(cluster, cluster_master(cluster, 2))));
     for (int i = 0; i < cluster->nnodes; i++) /* it was set on masters only */
-        ask_port(cluster->nodes[i].port, "CONFIG SET notify-keyspace-events K$");
+        ck_assert_str_eq(ask_port(cluster->nodes[i].port, "CONFIG SET notify-keyspace-events K$"),
+                         "OK");
     ck_assert(wait_until(events_are_back, events, (int)(20000 * test_slack())));
     expect_one_event_a_master(events);
     for (int i = 0; i < cluster->nnodes; i++)
-        ask_port(cluster->nodes[i].port, "CONFIG SET notify-keyspace-events \"\"");
+        ck_assert_str_eq(
+            ask_port(cluster->nodes[i].port, "CONFIG SET notify-keyspace-events %s", ""), "OK");
     wire_close(events);
     wire_close(all);
     redisFree(c);

@@ -70,6 +70,35 @@ struct cluster *cluster_start_with(int masters, int replicas, const char *const 
     return c;
 }
 
+static redisReply *node_settings(int port)
+{
+    redisContext *r = client_try(port);
+    redisReply *reply = r ? redisCommand(r, "CONFIG GET *") : NULL;
+    if (r)
+        redisFree(r);
+    return reply;
+}
+
+static const char *setting(const redisReply *settings, const char *name)
+{
+    for (size_t i = 0; i + 1 < settings->elements; i += 2) /* in another order after a restart */
+        if (strcmp(settings->element[i]->str, name) == 0)
+            return settings->element[i + 1]->str;
+    return "";
+}
+
+/* The next executable would take what this one has set for the nodes' own. */
+static void compare_settings(int port, const redisReply *was, const redisReply *is)
+{
+    for (size_t i = 0; is && i + 1 < was->elements; i += 2) {
+        const char *name = was->element[i]->str, *old = was->element[i + 1]->str;
+        const char *new = setting(is, name);
+        if (strcmp(name, "replicaof") != 0 && strcmp(name, "slaveof") != 0 && strcmp(old, new) != 0)
+            fixture_failed("the node at port %d is left with %s '%s', which was '%s'", port, name,
+                           new, old);
+    }
+}
+
 struct cluster *cluster_start(void)
 {
     const char *shared = getenv("SLOTWAY_TEST_CLUSTER");
@@ -84,6 +113,8 @@ struct cluster *cluster_start(void)
     c->replicas = 1;
     c->shared = true;
     cluster_empty(c);
+    for (int i = 0; i < c->masters * (1 + c->replicas); i++)
+        c->settings[i] = node_settings(c->port + i);
     return c;
 }
 
@@ -95,6 +126,14 @@ void cluster_stop(struct cluster *c)
         cluster_empty(c);
     else
         must(c, "clean");
+    for (int i = 0; i < CLUSTER_MAX_NODES; i++) {
+        if (!c->settings[i])
+            continue;
+        redisReply *is = node_settings(c->port + i);
+        compare_settings(c->port + i, c->settings[i], is);
+        freeReplyObject(c->settings[i]);
+        freeReplyObject(is);
+    }
     free(c);
 }
 

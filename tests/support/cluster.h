@@ -31,6 +31,8 @@ struct cluster {
     int nnodes;
     struct cluster_node nodes[CLUSTER_MAX_NODES];
     int owner[CLUSTER_SLOTS]; /* port of the owner as of the last refresh, 0: none */
+    /* CONFIG GET of the nodes of a shared one, as the executable found them; NULL: no such node */
+    struct redisReply *settings[CLUSTER_MAX_NODES];
 };
 
 /* The shared cluster, whole and empty; or an own one of 3 masters with a replica each. */
@@ -38,7 +40,8 @@ struct cluster *cluster_start(void);
 /* Always an own one; options: redis-server settings, up to NULL ("%i": the node's index). */
 struct cluster *cluster_start_own(int masters, int replicas);
 struct cluster *cluster_start_with(int masters, int replicas, const char *const *options);
-/* Stop and remove it (a shared one stays, whole). */
+/* Stop and remove it (a shared one stays, whole; settings that a test leaves changed at a node make
+ * the executable fail). */
 void cluster_stop(struct cluster *c);
 
 /* Read nodes[] and owner[] from a node that answers. False if none does. */
