@@ -154,13 +154,12 @@ static uint64_t blocking_timeout(const struct command *cmd, const char *data,
 static bool blocking_scan(const struct request *r, const char *data, size_t len, size_t *begin,
                           struct resp_args *args)
 {
-    static const struct resp_limits limits = {UINT32_MAX, UINT64_MAX, INT32_MAX, UINT32_MAX};
     const char *error;
     size_t used;
     *begin = 0;
     for (uint32_t i = 0; i <= r->lead; i++) {
         resp_args_reset(args);
-        if (resp_scan_request(args, data + *begin, len - *begin, &limits, &used, &error) !=
+        if (resp_scan_request(args, data + *begin, len - *begin, &resp_unlimited, &used, &error) !=
             RESP_COMPLETE)
             return false;
         if (i < r->lead)

@@ -14,8 +14,8 @@
 #include "flow/session.h"
 #include "flow/tracking.h"
 #include "flow/worker.h"
+#include "resp/reply.h"
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* A rest of input up to this size is put before the next read in the shared buffer; a longer one
@@ -444,10 +444,10 @@ void client_fail(struct worker *w, struct request *r, const char *text)
         request_free(w, r);
         return;
     }
-    char line[512];
-    int len = snprintf(line, sizeof line, "-%s\r\n", text);
+    char line[REPLY_ERROR_MAX];
+    size_t len = reply_error_line(line, sizeof line, "%s", text);
     request_forget_reply(w, r);
-    client_on_reply(r, NULL, line, (size_t)len);
+    client_on_reply(r, NULL, line, len);
 }
 
 /* A reply of slotway's own behind requests that are still under way. */
@@ -491,18 +491,13 @@ void client_reply_error(struct client *c, const char *text)
 
 void client_reply_errorf(struct client *c, const char *format, ...)
 {
-    char line[1024] = "-";
+    char line[REPLY_ERROR_MAX];
     va_list ap;
     va_start(ap, format);
-    int len = vsnprintf(line + 1, sizeof line - 3, format, ap);
+    size_t len = reply_error_linev(line, sizeof line, format, ap);
     va_end(ap);
-    if (len < 0)
-        len = 0;
-    if (len > (int)sizeof line - 4)
-        len = (int)sizeof line - 4;
-    memcpy(line + 1 + len, "\r\n", 2);
     counters_add(&c->worker->counters, COUNTER_errors, 1);
-    client_reply(c, line, (size_t)len + 3);
+    client_reply(c, line, len);
 }
 
 struct request *client_reply_later(struct client *c, const struct command *cmd)

@@ -12,7 +12,7 @@
 #include "flow/route.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
-#include <stdio.h>
+#include "resp/reply.h"
 #include <stdlib.h>
 
 static void fanout_finish(struct worker *w, struct fanout *f);
@@ -433,10 +433,9 @@ void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chun
 
 void fanout_on_failure(struct worker *w, struct request *child, const char *text)
 {
-    char line[512];
-    int len = snprintf(line, sizeof line, "-%s\r\n", text);
-    fanout_note_failure(child->fanout, line,
-                        (size_t)len < sizeof line ? (size_t)len : sizeof line - 1);
+    char line[REPLY_ERROR_MAX];
+    size_t len = reply_error_line(line, sizeof line, "%s", text);
+    fanout_note_failure(child->fanout, line, len);
     fanout_child_done(w, child);
 }
 

@@ -162,9 +162,6 @@ const char *local_shown(const struct local_call *call, uint32_t i, char out[LOCA
         len = LOCAL_SHOWN_LEN - 1;
     memcpy(out, local_arg(call, i), len);
     out[len] = '\0';
-    for (size_t k = 0; k < len; k++)
-        if (out[k] == '\r' || out[k] == '\n')
-            out[k] = ' ';
     return out;
 }
 

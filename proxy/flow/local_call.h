@@ -89,7 +89,7 @@ void local_run_sub(const struct local_call *call, const struct local_sub *subs, 
 /* The error of subcommands whose arity leaves room for arguments that they do not take. */
 void local_wrong_sub(const struct local_call *call);
 
-/* Up to 128 bytes of argument i for error texts ("%.*s"), without line ends. */
+/* Up to 128 bytes of argument i for error texts. */
 #define LOCAL_SHOWN_LEN 129
 const char *local_shown(const struct local_call *call, uint32_t i, char out[LOCAL_SHOWN_LEN]);
 

@@ -117,15 +117,6 @@ static void config_collect(struct worker *w, const void *question, struct gather
     (void)part;
 }
 
-/* One line of several. */
-static char *config_one_line(char *text)
-{
-    for (char *p = text; *p; p++)
-        if (*p == '\n' || *p == '\r')
-            *p = ' ';
-    return text;
-}
-
 static void config_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
     struct local_config_change *change = g->question;
@@ -135,8 +126,7 @@ static void config_finish(struct worker *w, struct gather *g, struct bufq *out)
         reply_status(&r, "OK");
         return;
     }
-    snprintf(text, sizeof text, "ERR %s: %s", change->complaint,
-             config_one_line(change->error.text));
+    snprintf(text, sizeof text, "ERR %s: %s", change->complaint, change->error.text);
     reply_error(&r, text);
 }
 
@@ -200,14 +190,15 @@ static void config_get(const struct local_call *call)
 /* --- SET --- */
 
 /* Redis' words where it has some, else slotway's. */
-static const char *config_complaint(const char *name, const char *value, struct config_error *error)
+static const char *config_complaint(const char *name, const char *value,
+                                    const struct config_error *error)
 {
     int64_t number;
     if (strcasecmp(name, "protected-mode") == 0)
         return "argument must be 'yes' or 'no'";
     if (strcasecmp(name, "requirepass") != 0 && !resp_parse_int(value, strlen(value), &number))
         return "argument couldn't be parsed into an integer";
-    return config_one_line(error->text);
+    return error->text;
 }
 
 /* What is wrong with slotway's own directive set to value; NULL: nothing. *same: it has that value

@@ -9,9 +9,6 @@
 static void debug_error(const struct local_call *call)
 {
     char *error = local_strdup(call, 2);
-    for (char *p = error; *p; p++)
-        if (*p == '\r' || *p == '\n')
-            *p = ' ';
     static char question[] = "*2\r\n$5\r\nDEBUG\r\n$4\r\nHELP\r\n";
     fanout_one(call->c, call->cmd, SLOT_NONE, question, sizeof question - 1, error);
 }

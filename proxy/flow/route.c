@@ -32,7 +32,6 @@
 #include "flow/transaction.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
-#include <stdio.h>
 #include <stdlib.h>
 
 #define ROUTE_ASKING     "*1\r\n$6\r\nASKING\r\n"
@@ -666,15 +665,20 @@ static void route_on_ask(struct worker *w, struct request *r, const struct backe
 /* The reply is an error after all. */
 static void route_give_up(struct worker *w, struct request *r, const char *line, size_t len)
 {
-    char text[1024];
-    snprintf(text, sizeof text, "%.*s", (int)(len - 3), line + 1);
-    route_fail(w, r, text);
+    char *data = (char *)(uintptr_t)line;
+    bufq_clear(&w->chunks, &r->data);
+    if (r->flags & REQUEST_CHILD)
+        fanout_on_reply(w, r, NULL, data, len);
+    else if (r->client)
+        client_on_reply(r, NULL, data, len);
+    else
+        request_free(w, r);
 }
 
 static bool route_knows_script(struct worker *w, struct request *r)
 {
     size_t len = r->data.len;
-    return script_is_known(w, bufq_flatten(&w->chunks, &r->data), len);
+    return script_is_known(bufq_flatten(&w->chunks, &r->data), len);
 }
 
 /* A node does not know the script of r: the next sending will bring it along. */

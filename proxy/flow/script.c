@@ -193,14 +193,14 @@ bool script_is_read_only(const char *request, const struct resp_args *args)
 }
 
 /* The same for a request that is not scanned. */
-static bool script_named(const struct worker *w, const char *data, size_t len,
-                         unsigned char sha[SCRIPT_SHA_LEN])
+static bool script_named(const char *data, size_t len, unsigned char sha[SCRIPT_SHA_LEN])
 {
     struct resp_args args;
     const char *error;
     size_t used;
     resp_args_init(&args);
-    bool named = resp_scan_request(&args, data, len, &w->limits, &used, &error) == RESP_COMPLETE &&
+    bool named = resp_scan_request(&args, data, len, &resp_unlimited, &used, &error) ==
+                     RESP_COMPLETE &&
                  script_name(data, &args, sha);
     resp_args_free(&args);
     return named;
@@ -218,11 +218,11 @@ bool script_has(const char *hex, size_t len)
     return script != NULL;
 }
 
-bool script_is_known(struct worker *w, const char *data, size_t len)
+bool script_is_known(const char *data, size_t len)
 {
     unsigned char sha[SCRIPT_SHA_LEN];
     struct script *script = NULL;
-    if (!script_named(w, data, len, sha))
+    if (!script_named(data, len, sha))
         return false;
     pthread_mutex_lock(&script_lock);
     HASH_FIND(hh, scripts, sha, SCRIPT_SHA_LEN, script);
@@ -251,7 +251,7 @@ bool script_prepare(struct worker *w, struct script_known *known, const char *da
                     struct bufq *q)
 {
     unsigned char sha[SCRIPT_SHA_LEN];
-    return script_named(w, data, len, sha) && script_bring(w, known, sha, q);
+    return script_named(data, len, sha) && script_bring(w, known, sha, q);
 }
 
 void script_known_free(struct script_known *known)

@@ -46,6 +46,6 @@ bool script_bring(struct worker *w, struct script_known *known,
 bool script_has(const char *hex, size_t len);
 
 /* Is the body of the script known that the EVALSHA request at data names? */
-bool script_is_known(struct worker *w, const char *data, size_t len);
+bool script_is_known(const char *data, size_t len);
 
 #endif

@@ -86,12 +86,12 @@ static void slowlog_put_argument(struct slowlog_text *text, const char *data, si
 /* The arguments of a request, cut and redacted as Redis does it. */
 static void slowlog_put_arguments(struct slowlog_text *text, const char *request, size_t len)
 {
-    static const struct resp_limits limits = {UINT32_MAX, UINT64_MAX, INT32_MAX, UINT32_MAX};
     struct resp_args args;
     const char *error;
     size_t used;
     resp_args_init(&args);
-    bool good = resp_scan_request(&args, request, len, &limits, &used, &error) == RESP_COMPLETE;
+    bool good = resp_scan_request(&args, request, len, &resp_unlimited, &used, &error) ==
+                RESP_COMPLETE;
     uint32_t argc = good ? args.argc : 0;
     uint32_t shown = argc > SLOWLOG_MAX_ARGS ? SLOWLOG_MAX_ARGS - 1 : argc;
     const struct secret_rule *rule = argc ? secret_rule(request, &args) : NULL;

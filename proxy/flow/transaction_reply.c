@@ -171,7 +171,7 @@ static void exec_run(struct client *c, struct exec *x, const struct exec_own *ow
         client_reply_error(c, denied);
     } else if (given && own->cmd->local == COMMAND_LOCAL_PUBLISH && census_is_empty()) {
         client_reply(c, given->data, given->len);
-    } else if (resp_scan_request(&args, own->data, own->len, &w->limits, &used, &error) ==
+    } else if (resp_scan_request(&args, own->data, own->len, &resp_unlimited, &used, &error) ==
                RESP_COMPLETE) {
         w->exec = x;
         w->given = given;

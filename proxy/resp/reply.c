@@ -2,7 +2,6 @@
  * Facts: RESP2 and RESP3 as in the protocol specification at redis.io. */
 #include "resp/reply.h"
 #include "resp/resp.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,9 +29,40 @@ void reply_status(struct reply *r, const char *text)
     reply_line(r, '+', text);
 }
 
+/* A line end inside of a line would tear the reply. */
+static void reply_blank_line_ends(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] == '\r' || text[i] == '\n')
+            text[i] = ' ';
+}
+
 void reply_error(struct reply *r, const char *text)
 {
+    size_t len = strlen(text);
     reply_line(r, '-', text);
+    reply_blank_line_ends(r->q->tail->data + r->q->tail->len - len - 2, len);
+}
+
+size_t reply_error_linev(char *out, size_t cap, const char *format, va_list ap)
+{
+    size_t room = cap -
+                  3; /* between "-" and the line end, whose place is vsnprintf's NUL at first */
+    int wanted = vsnprintf(out + 1, room + 1, format, ap);
+    size_t len = wanted < 0 ? 0 : (size_t)wanted < room ? (size_t)wanted : room;
+    *out = '-';
+    reply_blank_line_ends(out + 1, len);
+    memcpy(out + 1 + len, "\r\n", 2);
+    return len + 3;
+}
+
+size_t reply_error_line(char *out, size_t cap, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    size_t len = reply_error_linev(out, cap, format, ap);
+    va_end(ap);
+    return len;
 }
 
 void reply_int(struct reply *r, int64_t value)

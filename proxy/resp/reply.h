@@ -4,6 +4,7 @@
 #define SLOTWAY_RESP_REPLY_H
 
 #include "base/chunk.h"
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,7 +18,8 @@ struct reply {
 };
 
 void reply_status(struct reply *r, const char *text); /* "OK" for "+OK" */
-void reply_error(struct reply *r, const char *text);  /* "ERR …", without the dash */
+/* "ERR …", without the dash. Line ends in the text, which may quote a client, become blanks. */
+void reply_error(struct reply *r, const char *text);
 void reply_int(struct reply *r, int64_t value);
 void reply_bulk(struct reply *r, const void *data, size_t len);
 void reply_bulk_string(struct reply *r, const char *text);
@@ -32,6 +34,15 @@ void reply_push(struct reply *r, size_t n); /* RESP2: an array */
 void reply_map(struct reply *r, size_t n);  /* n pairs follow; RESP2: an array of 2n */
 /* An array of n status lines, as HELP subcommands answer. */
 void reply_lines(struct reply *r, const char *const *lines, size_t n);
+
+/* The line of an error at out: "-<text>\r\n". What does not fit in cap bytes (3 at least) is cut,
+ * line ends in the text become blanks. Returns its length. */
+size_t reply_error_line(char *out, size_t cap, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+size_t reply_error_linev(char *out, size_t cap, const char *format, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+/* Room for the errors of slotway's own. */
+#define REPLY_ERROR_MAX 1024
 
 /* --- reading --- */
 

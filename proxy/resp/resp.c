@@ -16,6 +16,8 @@
 #define REPLY_COUNT_MAX   ((uint64_t)1 << 32) /* most elements of one aggregate */
 #define REPLY_PENDING_MAX ((uint64_t)1 << 34) /* most elements still to come */
 
+const struct resp_limits resp_unlimited = {UINT32_MAX, UINT64_MAX, INT32_MAX, UINT32_MAX};
+
 void resp_args_init(struct resp_args *args)
 {
     memset(args, 0, sizeof(*args));

@@ -49,6 +49,9 @@ struct resp_limits {
     uint32_t max_inline; /* longest inline request, and longest "*N" or "$N" line (Redis: 64 KiB) */
 };
 
+/* No limits: for requests that were within theirs when they came. */
+extern const struct resp_limits resp_unlimited;
+
 void resp_args_init(struct resp_args *args);
 void resp_args_reset(struct resp_args *args);
 void resp_args_free(struct resp_args *args);

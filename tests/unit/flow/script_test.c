@@ -1,6 +1,7 @@
 /* script_test: a node that does not know a script is given it unseen. */
 #include "flow/script.h"
 #include "support/flow_unit.h"
+#include <stdio.h>
 #include <unistd.h>
 
 #define NOSCRIPT "-NOSCRIPT No matching script. Please use EVAL.\r\n"
@@ -134,6 +135,19 @@ START_TEST(a_script_is_loaded_again_where_it_was_moved_to)
 }
 END_TEST
 
+/* A script may end with an error of its own that begins so. */
+START_TEST(a_long_error_of_an_unknown_script_comes_whole)
+{
+    char error[1200];
+    int len = snprintf(error, sizeof error, "-NOSCRIPT No matching script %01000d\r\n", 7);
+    flow_send(f, c, "FCALL f 1 b", "PING");
+    flow_node_gets(f, NODE_A, "FCALL f 1 b");
+    flow_answer(f, NODE_A, error);
+    snprintf(error + len, sizeof error - (size_t)len, "+PONG\r\n");
+    flow_expect(f, c, error);
+}
+END_TEST
+
 static Suite *script_suite(void)
 {
     Suite *suite = suite_create("script");
@@ -144,6 +158,7 @@ static Suite *script_suite(void)
     tcase_add_test(t, a_script_that_a_node_forgot_is_loaded_again);
     tcase_add_test(t, script_load_teaches_and_script_flush_forgets);
     tcase_add_test(t, an_unknown_script_is_the_clients_error);
+    tcase_add_test(t, a_long_error_of_an_unknown_script_comes_whole);
     tcase_add_test(t, a_script_without_keys_goes_to_any_master);
     tcase_add_test(t, a_script_is_loaded_where_an_ask_led);
     tcase_add_test(t, a_script_is_loaded_again_where_it_was_moved_to);

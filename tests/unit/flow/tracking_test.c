@@ -247,6 +247,18 @@ START_TEST(what_a_transaction_read_before_it_tracked_is_invalid)
 }
 END_TEST
 
+START_TEST(an_error_that_quotes_a_prefix_is_one_line)
+{
+    static const char request[] =
+        "*8\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nBCAST\r\n"
+        "$6\r\nPREFIX\r\n$4\r\na\r\nb\r\n$6\r\nPREFIX\r\n$1\r\na\r\n";
+    flow_send_raw(f, c, request, sizeof request - 1);
+    flow_expect(f, c,
+                "-ERR Prefix 'a  b' overlaps with another provided prefix 'a'. Prefixes for a "
+                "single client must not overlap.\r\n");
+}
+END_TEST
+
 static Suite *tracking_suite(void)
 {
     Suite *suite = suite_create("tracking");
@@ -264,6 +276,7 @@ static Suite *tracking_suite(void)
     tcase_add_test(t, ping_waits_for_what_the_nodes_have_to_say);
     tcase_add_test(t, what_is_no_invalidation_closes_the_lease);
     tcase_add_test(t, what_a_transaction_read_before_it_tracked_is_invalid);
+    tcase_add_test(t, an_error_that_quotes_a_prefix_is_one_line);
     tcase_add_test(t, a_client_that_leaves_takes_its_leases_along);
     suite_add_tcase(suite, t);
     return suite;

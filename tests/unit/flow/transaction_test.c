@@ -1,10 +1,12 @@
 /* transaction_test: MULTI … EXEC on shared connections: checks while queueing, what nodes are sent
  * in one piece, errors and refusals of it, and the places of replies that slotway gives itself. */
+#include "base/memory.h"
 #include "flow/client.h"
 #include "flow/slowlog.h"
 #include "flow/transaction.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -291,6 +293,27 @@ START_TEST(own_commands_alone_need_no_node)
 }
 END_TEST
 
+START_TEST(own_commands_are_run_though_they_are_too_long_by_now)
+{
+    struct config_error error;
+    const char text[] = "proto-max-bulk-len 1mb\n";
+    size_t len = 1500000;
+    char *name = flow_pattern(len), *command = memory_alloc(len + 20);
+    for (size_t i = 0; i < len; i++)
+        name[i] = (char)('a' + (unsigned char)name[i] % 26);
+    snprintf(command, len + 20, "CLIENT SETNAME %.*s", (int)len, name);
+    flow_send(f, c, "MULTI", command);
+    flow_expect(f, c, "+OK\r\n+QUEUED\r\n");
+    struct config *config = config_parse(text, strlen(text), "test", &error);
+    worker_give_config(f->w, config);
+    config_unref(config);
+    flow_send(f, c, "EXEC");
+    flow_expect(f, c, "*1\r\n+OK\r\n");
+    free(command);
+    free(name);
+}
+END_TEST
+
 /* They wait for other threads; what follows waits for them. */
 START_TEST(own_commands_may_be_answered_later)
 {
@@ -488,6 +511,7 @@ static Suite *transaction_suite(void)
         a_client_that_leaves_leaves_no_harm,
         own_commands_have_their_replies_in_the_right_places,
         own_commands_alone_need_no_node,
+        own_commands_are_run_though_they_are_too_long_by_now,
         own_commands_may_be_answered_later,
         own_commands_are_not_run_when_nothing_was_executed,
         commands_for_all_masters_are_completed_after_exec,
