@@ -80,6 +80,8 @@ bool order_on_reply(struct worker *w, struct request *r)
     if (!c)
         return false;
     order_release(w, c, r);
+    if (order_entry(r) == c->head)
+        return false; /* the refused one was given up: there is nothing left to be behind */
     if (r->flags & REQUEST_READONLY) {
         r->flags |= REQUEST_REPLAY | REQUEST_REFUSED; /* sent again in its turn, like those */
         return true;

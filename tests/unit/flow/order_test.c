@@ -1,6 +1,8 @@
 /* order_test: a node refuses one request and serves those behind it. */
+#include "base/memory.h"
 #include "flow/order.h"
 #include "support/flow_unit.h"
+#include <stdlib.h>
 #include <unistd.h>
 
 #define TRYAGAIN "-TRYAGAIN Multiple keys request during rehashing of slot\r\n"
@@ -160,6 +162,31 @@ START_TEST(a_read_that_can_not_be_asked_again_fails_and_the_rest_goes_on)
 }
 END_TEST
 
+/* Its reply leaves in parts, as it is due: what was sent can not be taken back. */
+START_TEST(a_read_whose_refused_predecessor_was_given_up_keeps_its_reply)
+{
+    static const char head[] =
+        "-CLUSTERDOWN Too many requests wait for nodes of the cluster\r\n$300000\r\n";
+    size_t text = sizeof head - 1, len = 300000;
+    char *pattern = flow_pattern(len), *replies = memory_alloc(text + len + 2);
+    memcpy(replies, head, text);
+    memcpy(replies + text, pattern, len);
+    memcpy(replies + text + len, "\r\n", 2);
+    flow_again("max-waiting-memory 0\n");
+    flow_open_window();
+    flow_send(f, c, "SET b 1", "GET b");
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, TRYAGAIN "$300000\r\n");
+    flow_answer_bytes(f, NODE_A, pattern, len);
+    flow_answer(f, NODE_A, "\r\n");
+    flow_expect_bytes(f, c, replies, text + len + 2);
+    flow_node_gets_nothing(f, NODE_A);
+    free(pattern);
+    free(replies);
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm)
 {
     flow_send(f, c, "SET b 1", "GET b", "MGET b c");
@@ -196,6 +223,7 @@ static Suite *order_suite(void)
     tcase_add_test(t, while_a_slot_migrates_requests_to_it_go_one_at_a_time);
     tcase_add_test(t, a_read_that_is_asked_again_is_not_overtaken_by_a_write_that_was_refused);
     tcase_add_test(t, a_read_that_can_not_be_asked_again_fails_and_the_rest_goes_on);
+    tcase_add_test(t, a_read_whose_refused_predecessor_was_given_up_keeps_its_reply);
     tcase_add_test(t, a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm);
     suite_add_tcase(suite, t);
     return suite;
