@@ -285,11 +285,22 @@ static struct info_section *info_section(struct info *info, const char *name)
     return section;
 }
 
+/* A line of at most this length is merged; INFO has no longer ones that could be. */
+#define INFO_LINE_MAX 1024
+
+/* Section and name each come from a line. */
+#define INFO_KEY_MAX (2 * INFO_LINE_MAX)
+
+static void info_key(char key[INFO_KEY_MAX], const char *section, const char *name)
+{
+    snprintf(key, INFO_KEY_MAX, "%s\n%s", section, name);
+}
+
 static struct info_line *info_find(struct info *info, const char *section, const char *name)
 {
-    char key[512];
+    char key[INFO_KEY_MAX];
     struct info_line *line;
-    snprintf(key, sizeof key, "%s\n%s", section, name);
+    info_key(key, section, name);
     HASH_FIND_STR(info->lines, key, line);
     return line;
 }
@@ -302,8 +313,8 @@ static void info_add(struct info *info, struct info_section *section, const char
         info_merge_value(line, value);
         return;
     }
-    char key[512];
-    snprintf(key, sizeof key, "%s\n%s", section->name, name);
+    char key[INFO_KEY_MAX];
+    info_key(key, section->name, name);
     line = memory_zalloc(sizeof *line);
     line->key = memory_strdup(key);
     line->name = strchr(line->key, '\n') + 1;
@@ -317,9 +328,6 @@ static void info_add(struct info *info, struct info_section *section, const char
     section->last = line;
     HASH_ADD_KEYPTR(hh, info->lines, line->key, strlen(line->key), line);
 }
-
-/* A line of at most this length is merged; INFO has no longer ones that could be. */
-#define INFO_LINE_MAX 1024
 
 /* Call each(ctx, line) for every line of text that is not empty. */
 static void info_each_line(const char *text, size_t len, void (*each)(void *ctx, char *line),

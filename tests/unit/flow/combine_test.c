@@ -3,6 +3,8 @@
 #include "flow/combine_info.h"
 #include "flow/combine_scan.h"
 #include "support/unit.h"
+#include <stdio.h>
+#include <string.h>
 
 /* --- SCAN's cursor --- */
 
@@ -154,6 +156,17 @@ START_TEST(text_that_is_not_info_is_left_out)
 }
 END_TEST
 
+START_TEST(names_of_any_length_are_told_apart)
+{
+    char section[900], a[2100], want[2100];
+    memset(section, 's', sizeof section);
+    section[sizeof section - 1] = '\0';
+    snprintf(a, sizeof a, "# %s\r\nx:1\r\n%s:2\r\n", section, section);
+    snprintf(want, sizeof want, "# %s\r\nx:1\r\n%s:2\r\n", section, section);
+    expect_merged(a, a, "", want);
+}
+END_TEST
+
 static Suite *combine_suite(void)
 {
     Suite *suite = suite_create("combine");
@@ -172,6 +185,7 @@ static Suite *combine_suite(void)
     tcase_add_test(tc, replicas_of_all_masters_are_numbered);
     tcase_add_test(tc, own_fields_replace_those_that_are_there);
     tcase_add_test(tc, text_that_is_not_info_is_left_out);
+    tcase_add_test(tc, names_of_any_length_are_told_apart);
     suite_add_tcase(suite, tc);
     return suite;
 }
