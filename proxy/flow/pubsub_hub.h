@@ -212,6 +212,7 @@ struct pubsub {
                                     there is nothing to listen to */
     uint16_t leaving;            /* the home before, NODE_NONE: it is left for good */
     uint64_t leaving_since;      /* µs */
+    uint64_t all_asked;          /* turn by which all were subscribed at home, too; 0: not yet */
     struct pubsub_recent recent[PUBSUB_RECENT]; /* a ring … */
     uint32_t next_recent;                       /* … and where it goes on */
     struct pubsub_copies *copies;               /* hash: messages since then */

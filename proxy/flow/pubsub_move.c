@@ -79,6 +79,7 @@ void move_begin(struct pubsub *hub, uint16_t next)
     hub->leaving = hub->home;
     hub->leaving_since = hub->worker->now;
     hub->settled = false;
+    hub->all_asked = 0;
     move_count_recent(hub);
     hub_wake(hub);
 }
@@ -119,12 +120,25 @@ static bool move_has_topics(const struct pubsub *hub)
     return hub->scopes[PUBSUB_AT_HOME] || hub->scopes[PUBSUB_AT_MASTERS];
 }
 
+/* Has the new home confirmed all that was there to be subscribed? What clients have subscribed
+ * since then is not waited for, or those who do so all the time would keep the old one for ever. */
+static bool move_is_confirmed(struct pubsub *hub)
+{
+    const struct pubsub_link *l = link_find(hub, hub->home, PUBSUB_PLAIN);
+    if (!l || !l->ready || hub->place_wanted) {
+        hub->all_asked = 0;
+        return false;
+    }
+    if (hub->all_asked == 0)
+        hub->all_asked = hub->worker->now;
+    return !l->ops || l->ops->turn > hub->all_asked;
+}
+
 /* Step 1, for this worker. */
 static void move_settle(struct pubsub *hub)
 {
-    const struct pubsub_link *l = link_find(hub, hub->home, PUBSUB_PLAIN);
     const struct process *process = hub->worker->process;
-    if (move_has_topics(hub) && (!l || !l->ready || l->ops || hub->place_wanted))
+    if (move_has_topics(hub) && !move_is_confirmed(hub))
         return;
     hub->settled = true;
     atomic_store_explicit(&hub->listens_at, hub->home, memory_order_relaxed);

@@ -557,6 +557,21 @@ START_TEST(a_home_that_is_no_master_any_more_is_left_without_loss)
 }
 END_TEST
 
+/* Clients that subscribe all the time keep answers due at the new home for ever. */
+START_TEST(a_home_is_left_although_new_subscriptions_are_under_way)
+{
+    subscribe_x(a);
+    fail_over_a();
+    flow_node_gets(f, REPLICA_A, "SUBSCRIBE x");
+    flow_send(f, b, "SUBSCRIBE y");
+    flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\nx", 1));
+    flow_node_gets(f, REPLICA_A, "SUBSCRIBE y");
+    flow_node_serves(f, NODE_A, "UNSUBSCRIBE x", UNSUBSCRIBED("1\r\nx", 0));
+    flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\ny", 2));
+    flow_expect(f, b, SUBSCRIBED("1\r\ny", 1));
+}
+END_TEST
+
 START_TEST(keyspace_notifications_are_no_copies_of_those_before)
 {
     static const char event[] = MESSAGE("16\r\n__keyspace@0__:b", "3\r\nset");
@@ -665,6 +680,7 @@ static Suite *pubsub_suite(void)
     tcase_add_test(t, publish_leaves_a_home_that_died);
     tcase_add_test(t, publish_leaves_a_home_that_is_no_master_any_more);
     tcase_add_test(t, a_home_that_is_no_master_any_more_is_left_without_loss);
+    tcase_add_test(t, a_home_is_left_although_new_subscriptions_are_under_way);
     tcase_add_test(t, keyspace_notifications_are_no_copies_of_those_before);
     tcase_add_test(t, a_home_that_dies_while_it_is_left_brings_nothing_twice);
     tcase_add_test(t, publish_in_a_transaction_counts_at_the_node_that_ran_it);
