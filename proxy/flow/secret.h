@@ -1,5 +1,5 @@
-/* secret: which arguments of a request hold passwords. MONITOR and SLOWLOG show "(redacted)" in
- * their place, as Redis does. */
+/* secret: which arguments of a request hold passwords. MONITOR, SLOWLOG and the statistics page
+ * show "(redacted)" in their place, as Redis does. */
 #ifndef SLOTWAY_FLOW_SECRET_H
 #define SLOTWAY_FLOW_SECRET_H
 

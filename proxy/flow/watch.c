@@ -5,6 +5,7 @@
 #include "flow/client.h"
 #include "flow/fanout.h"
 #include "flow/local_address.h"
+#include "flow/secret.h"
 #include "flow/session.h"
 #include "resp/reply.h"
 #include <stdio.h>
@@ -307,15 +308,31 @@ void watch_print(const char *data, size_t len, char *out, size_t cap)
         memcpy(out + n, "...", 4);
 }
 
+/* The arguments of a request in the protocol's form, as many as are there and can be shown. */
+static void watch_shown_arguments(const char *request, size_t len, struct resp_args *args)
+{
+    struct reply_reader reader = {request, request + len};
+    struct reply_value value;
+    if (!reply_read(&reader, &value) || value.type != '*')
+        return;
+    while (args->argc < WATCH_TEXT && reply_read(&reader, &value) && value.data)
+        args->v[args->argc++] = (struct resp_arg){(uint32_t)(value.data - request),
+                                                  (uint32_t)value.len};
+}
+
 /* The arguments with blanks between them. */
 static void watch_print_request(const char *request, size_t len, char out[WATCH_TEXT])
 {
+    struct resp_arg v[WATCH_TEXT];
+    struct resp_args args = {.v = v};
     char text[2 * WATCH_TEXT];
-    size_t n = 0, arg_len;
-    for (uint32_t i = 0; n < WATCH_TEXT; i++) {
-        const char *arg = watch_argument(request, len, i, &arg_len);
-        if (!arg)
-            break;
+    size_t n = 0;
+    watch_shown_arguments(request, len, &args);
+    const struct secret_rule *rule = args.argc ? secret_rule(request, &args) : NULL;
+    for (uint32_t i = 0; i < args.argc && n < WATCH_TEXT; i++) {
+        bool hidden = secret_hides(rule, request, &args, i);
+        const char *arg = hidden ? SECRET_SHOWN : request + v[i].off;
+        size_t arg_len = hidden ? strlen(SECRET_SHOWN) : v[i].len;
         if (i > 0)
             text[n++] = ' ';
         size_t take = arg_len < WATCH_TEXT ? arg_len : WATCH_TEXT;

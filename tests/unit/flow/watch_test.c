@@ -168,6 +168,18 @@ START_TEST(a_refusal_over_slots_is_kept_as_an_example)
 }
 END_TEST
 
+START_TEST(a_password_is_not_shown)
+{
+    static const char request[] =
+        "*11\r\n$7\r\nMIGRATE\r\n$1\r\nh\r\n$1\r\n1\r\n$0\r\n\r\n$1\r\n0\r\n$1\r\n5\r\n"
+        "$4\r\nAUTH\r\n$6\r\nhidden\r\n$4\r\nKEYS\r\n$1\r\nb\r\n$1\r\nc\r\n";
+    flow_send_raw(f, c, request, sizeof request - 1);
+    flow_expect(f, c, "-CROSSSLOT Keys in request don't hash to the same slot\r\n");
+    ck_assert_str_eq(f->w->watch->sightings[0].command,
+                     "MIGRATE h 1  0 5 AUTH (redacted) KEYS b c");
+}
+END_TEST
+
 START_TEST(a_large_reply_is_noted)
 {
     enum { LEN = 200000 };
@@ -216,6 +228,7 @@ static Suite *watch_suite(void)
     tcase_add_test(t, keys_of_a_transaction_count);
     tcase_add_test(t, the_time_in_slotway_ends_with_the_reply);
     tcase_add_test(t, a_refusal_over_slots_is_kept_as_an_example);
+    tcase_add_test(t, a_password_is_not_shown);
     tcase_add_test(t, a_large_reply_is_noted);
     tcase_add_test(t, what_is_shown_is_printable_and_fits);
     suite_add_tcase(suite, t);
