@@ -305,7 +305,7 @@ static inline const struct command *dispatch_lookup(struct worker *w, const char
 {
     const struct resp_arg *name = &args->v[0];
     uint64_t word = 0;
-    if (name->len <= sizeof word && name->off + sizeof word <= len) {
+    if (name->len - 1 < sizeof word && name->off + sizeof word <= len) {
         memcpy(&word, data + name->off, sizeof word);
         word <<= 8 * (sizeof word - name->len); /* little-endian: drops what follows the name */
         if (word == w->last_name && name->len == w->last_name_len)

@@ -16,6 +16,14 @@ START_TEST(unknown_commands_and_wrong_arity_get_the_errors_of_redis)
 }
 END_TEST
 
+START_TEST(an_empty_name_is_that_of_no_command)
+{
+    static const char request[] = "*2\r\n$0\r\n\r\n$5\r\nhello\r\n";
+    flow_send_raw(f, c, request, sizeof request - 1);
+    flow_expect(f, c, "-ERR unknown command '', with args beginning with: 'hello' \r\n");
+}
+END_TEST
+
 START_TEST(names_are_known_in_any_case_and_pass_as_they_came)
 {
     flow_send(f, c, "gEt b");
@@ -123,6 +131,7 @@ static Suite *dispatch_suite(void)
     tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, unknown_commands_and_wrong_arity_get_the_errors_of_redis);
+    tcase_add_test(t, an_empty_name_is_that_of_no_command);
     tcase_add_test(t, names_are_known_in_any_case_and_pass_as_they_came);
     tcase_add_test(t, inline_commands_travel_as_arrays);
     tcase_add_test(t, keys_with_a_hash_tag_go_to_the_tags_slot);
