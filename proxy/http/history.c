@@ -1,5 +1,6 @@
 /* history: the figures of the last second over time.
- * A point of a minute is the mean of its seconds or the greatest of them, as the table says. */
+ * Samples mostly come a second apart, but earlier when the cluster changes; points do not. A point
+ * of a minute is the mean of its seconds or the greatest of them, as the table says. */
 #include "http/history.h"
 #include "base/memory.h"
 #include <stdlib.h>
@@ -39,6 +40,48 @@ float history_at(const struct history_ring *ring, uint32_t i, unsigned which)
     return ring->v[(size_t)at * NOW_COUNT + which];
 }
 
+/* --- seconds --- */
+
+/* The newest point is of so many seconds more. */
+static void history_merge(struct history *h, const double now[NOW_COUNT], double elapsed)
+{
+    struct history_ring *ring = &h->second;
+    float *point = ring->v + (size_t)((ring->next + ring->cap - 1) % ring->cap) * NOW_COUNT;
+    double all = h->newest_is_of + elapsed;
+    for (unsigned i = 0; i < NOW_COUNT; i++) {
+        double before = (double)point[i];
+        double mean = (before * h->newest_is_of + now[i] * elapsed) / all;
+        point[i] = (float)(!figures_now_max[i] ? mean : before > now[i] ? before : now[i]);
+    }
+    h->newest_is_of = all;
+}
+
+static void history_to_second(struct history *h, double time, const double now[NOW_COUNT],
+                              double elapsed)
+{
+    float point[NOW_COUNT];
+    double apart = time - h->second.newest, newest = time;
+    uint32_t steps = 1;
+    /* else it is the first one, or the clock was set: from here on it counts anew */
+    if (h->second.n && apart > -1 && apart < HISTORY_SECONDS) {
+        steps = apart > 0 ? (uint32_t)(apart + 0.5) : 0;
+        newest = h->second.newest + steps;
+    } else if (h->second.n && apart > 0) {
+        steps = HISTORY_SECONDS;
+    }
+    if (steps == 0) {
+        history_merge(h, now, elapsed);
+        return;
+    }
+    for (unsigned i = 0; i < NOW_COUNT; i++)
+        point[i] = (float)now[i];
+    for (uint32_t i = 0; i < steps; i++)
+        history_push(&h->second, point, newest);
+    h->newest_is_of = elapsed;
+}
+
+/* --- minutes --- */
+
 static void history_end_minute(struct history *h)
 {
     for (unsigned i = 0; i < NOW_COUNT; i++) {
@@ -52,14 +95,26 @@ static void history_end_minute(struct history *h)
     memset(h->of, 0, sizeof h->of);
 }
 
-static void history_to_minute(struct history *h, const double now[NOW_COUNT])
+/* Nothing is known of the minutes between this one and that one. */
+static void history_skip_minutes(struct history *h, int64_t minute)
+{
+    float nothing[NOW_COUNT];
+    for (unsigned i = 0; i < NOW_COUNT; i++)
+        nothing[i] = HISTORY_NONE;
+    if (minute - h->this_minute > HISTORY_MINUTES)
+        h->this_minute = minute - HISTORY_MINUTES;
+    while (++h->this_minute < minute)
+        history_push(&h->minute, nothing, (double)h->this_minute * 60);
+}
+
+static void history_to_minute(struct history *h, const double now[NOW_COUNT], double elapsed)
 {
     for (unsigned i = 0; i < NOW_COUNT; i++) {
         if (now[i] < 0)
             continue;
-        h->of[i]++;
+        h->of[i] += elapsed;
         if (!figures_now_max[i])
-            h->sum[i] += now[i];
+            h->sum[i] += now[i] * elapsed;
         else if (now[i] > h->sum[i])
             h->sum[i] = now[i];
     }
@@ -67,19 +122,17 @@ static void history_to_minute(struct history *h, const double now[NOW_COUNT])
 
 bool history_add(struct history *h, double time, const double now[NOW_COUNT])
 {
-    float point[NOW_COUNT];
     int64_t minute = (int64_t)(time / 60);
     bool complete = h->this_minute != 0 && minute > h->this_minute;
-    int64_t missed = h->second.n ? (int64_t)(time - h->second.newest + 0.5) - 1 : 0;
-    for (unsigned i = 0; i < NOW_COUNT; i++)
-        point[i] = (float)now[i];
-    for (int64_t i = 0; i < missed && i < HISTORY_SECONDS; i++)
-        history_push(&h->second, point, time);
-    history_push(&h->second, point, time);
-    if (complete)
+    double elapsed = h->last > 0 && time > h->last ? time - h->last : 1;
+    h->last = time;
+    history_to_second(h, time, now, elapsed);
+    if (complete) {
         history_end_minute(h);
-    if (h->this_minute == 0 || complete)
+        history_skip_minutes(h, minute);
+    }
+    if (h->this_minute == 0)
         h->this_minute = minute;
-    history_to_minute(h, now);
+    history_to_minute(h, now, elapsed);
     return complete;
 }

@@ -18,17 +18,20 @@ struct history_ring {
 
 struct history {
     struct history_ring second, minute;
-    double sum[NOW_COUNT]; /* of the minute that is under way */
-    uint32_t of[NOW_COUNT];
-    int64_t this_minute; /* 0: none yet */
+    double last;           /* time of the last sample, 0: none yet */
+    double newest_is_of;   /* s of which the newest point of a second is made */
+    double sum[NOW_COUNT]; /* of the minute that is under way … */
+    double of[NOW_COUNT];  /* … over so many seconds */
+    int64_t this_minute;   /* 0: none yet */
     float last_minute[NOW_COUNT];
 };
 
 void history_init(struct history *h);
 void history_free(struct history *h);
 
-/* Add the figures of the second that ended at time (seconds since 1970). Missed seconds are filled
- * with the same. True: a minute became complete; it is in last_minute. */
+/* Add the figures since the last sample, taken at time (seconds since 1970). One that comes early
+ * goes into the newest point, so that points stay a second apart; missed seconds are filled with
+ * the same, missed minutes with nothing. True: a minute became complete; it is in last_minute. */
 bool history_add(struct history *h, double time, const double now[NOW_COUNT]);
 
 /* Figure `which` of point i, oldest first. */

@@ -237,6 +237,7 @@ char *json_all(const struct stats *s, size_t *len)
 char *json_snapshot(const struct stats *s, uint64_t events, size_t *len)
 {
     json_t *o = json_document(s, events, false);
+    json_put(o, "second", json_time(floor(s->history.second.newest)));
     if (s->minute_complete)
         json_put(o, "minute", json_minute(s));
     return json_write(o, len);

@@ -4,7 +4,6 @@
 const RETRY_MS = 1000;
 const SILENCE_MS = 3500; // snapshots come every second
 const LOAD_TIMEOUT_MS = 5000;
-const MOST_MISSED = 30; // snapshots; a slow connection gets fewer than one a second
 
 const feed = {
   link: 'connecting', // live, connecting, gone, denied
@@ -74,14 +73,12 @@ function follow() {
     const snapshot = JSON.parse(message.data);
     worked = true;
     feed.heard = performance.now();
-    const missed = snapshot.sequence - feed.sequence;
-    feed.sequence = snapshot.sequence;
-    if (missed === 0) return; // the one that /stats.json gave
-    if (missed < 0 || missed > MOST_MISSED) {
+    if (snapshot.sequence === feed.sequence) return; // the one that /stats.json gave
+    if (snapshot.sequence < feed.sequence || !modelAdd(snapshot)) {
       loadAll();
       return;
     }
-    modelAdd(snapshot, missed);
+    feed.sequence = snapshot.sequence;
     setLink('live');
     feed.changed();
   });

@@ -3,6 +3,7 @@
 const SECONDS_KEPT = 600;
 const MINUTES_KEPT = 1440;
 const EVENTS_KEPT = 200;
+const MOST_MISSED = 30; // snapshots; a slow connection gets fewer than one a second
 
 const model = {
   snapshot: null, // as in /stats.json
@@ -40,28 +41,43 @@ function modelLoad(all) {
   }
 }
 
-// One second more, from /events, or several if some snapshots were left out. The minute's point comes
-// with the second that completes it.
-function modelAdd(snapshot, seconds) {
+// One second more, from /events; several if some snapshots were left out, none if it came early.
+// The minute's point comes with the second that completes it. False: what is missing has to be
+// loaded.
+function modelAdd(snapshot) {
+  const { second, minute } = model.history;
+  const seconds = snapshot.second - second.newest;
+  const completed = Math.floor(snapshot.time / 60) * 60 - 60;
+  const skipped = snapshot.minute && minute.newest && completed !== minute.newest + 60;
+  if (seconds < 0 || seconds > MOST_MISSED || skipped) return false;
   accept(snapshot);
   const fresh = new Set(snapshot.events.list.map((event) => event.id));
   model.events = [
     ...snapshot.events.list,
     ...model.events.filter((event) => !fresh.has(event.id)),
   ].slice(0, EVENTS_KEPT);
-  for (let i = 1; i < seconds; i++) append(model.history.second, {}, snapshot.time, SECONDS_KEPT);
-  append(model.history.second, snapshot.now, snapshot.time, SECONDS_KEPT);
+  if (seconds === 0) replace(second, snapshot.now);
+  for (let i = 1; i < seconds; i++) append(second, {}, SECONDS_KEPT);
+  if (seconds > 0) append(second, snapshot.now, SECONDS_KEPT);
+  second.newest = snapshot.second;
   if (snapshot.minute) {
-    append(model.history.minute, snapshot.minute, model.history.minute.newest + 60, MINUTES_KEPT);
+    append(minute, snapshot.minute, MINUTES_KEPT);
+    minute.newest = completed;
   }
+  return true;
 }
 
-function append(history, point, time, kept) {
+function append(history, point, kept) {
   for (const [name, values] of Object.entries(history.series)) {
     values.push(point[name] ?? null);
     if (values.length > kept) values.shift();
   }
-  history.newest = time;
+}
+
+function replace(history, point) {
+  for (const [name, values] of Object.entries(history.series)) {
+    values[values.length - 1] = point[name] ?? null;
+  }
 }
 
 function nodeName(id) {

@@ -70,6 +70,51 @@ START_TEST(missed_seconds_are_filled)
 }
 END_TEST
 
+/* A change of the cluster is sampled at once, and what changes all the time four times a second. */
+START_TEST(early_samples_keep_the_points_a_second_apart)
+{
+    double time = 6000;
+    now[NOW_requests_rate] = 100;
+    history_add(&h, time, now);
+    for (int i = 0; i < 40; i++) {
+        now[NOW_requests_rate] = i % 4 == 3 ? 500 : 100;
+        now[NOW_waiting] = i;
+        history_add(&h, time += 0.25, now);
+    }
+    ck_assert_uint_eq(h.second.n, 11);
+    ck_assert(h.second.newest == 6010);
+    double sum = 0;
+    for (uint32_t i = 1; i < h.second.n; i++)
+        sum += (double)history_at(&h.second, i, NOW_requests_rate);
+    ck_assert_msg(sum > 1900 && sum < 2100, "%.0f", sum);
+    ck_assert(history_at(&h.second, 10, NOW_waiting) == 39);
+    history_add(&h, 6011, now);
+    ck_assert_uint_eq(h.second.n, 12);
+    history_add(&h, 5000, now); /* the clock was set back */
+    history_add(&h, 5001, now);
+    ck_assert_uint_eq(h.second.n, 14);
+    ck_assert(h.second.newest == 5001);
+}
+END_TEST
+
+START_TEST(missed_minutes_are_empty)
+{
+    now[NOW_clients] = 5;
+    history_add(&h, 6000, now);
+    ck_assert(history_add(&h, 6000 + 10 * 60, now)); /* stopped, or suspended, for ten minutes */
+    ck_assert_uint_eq(h.minute.n, 10);
+    ck_assert(h.minute.newest == 6000 + 9 * 60);
+    ck_assert(history_at(&h.minute, 0, NOW_clients) == 5);
+    ck_assert(history_at(&h.minute, 1, NOW_clients) == HISTORY_NONE);
+    ck_assert(history_add(&h, 6000 + 11 * 60, now));
+    ck_assert_uint_eq(h.minute.n, 11);
+    ck_assert(history_at(&h.minute, 10, NOW_clients) == 5);
+    ck_assert(history_add(&h, 60000000, now));
+    ck_assert_uint_eq(h.minute.n, HISTORY_MINUTES);
+    ck_assert(h.minute.newest == 60000000 - 60);
+}
+END_TEST
+
 static Suite *history_suite(void)
 {
     Suite *suite = suite_create("history");
@@ -79,6 +124,8 @@ static Suite *history_suite(void)
     tcase_add_test(t, what_was_not_measured_is_not_zero);
     tcase_add_test(t, it_is_bounded_and_the_newest_are_kept);
     tcase_add_test(t, missed_seconds_are_filled);
+    tcase_add_test(t, early_samples_keep_the_points_a_second_apart);
+    tcase_add_test(t, missed_minutes_are_empty);
     suite_add_tcase(suite, t);
     return suite;
 }
