@@ -104,6 +104,16 @@ static void metrics_totals(const struct stats *s, struct gather_part *out)
 
 /* --- the verdict --- */
 
+/* What a rule finds may be less bad than it mostly is: verdict_rules.c. */
+static uint32_t metrics_count(const struct verdict *v, const struct verdict_rule *rule,
+                              enum verdict_severity severity)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < v->n; i++)
+        n += v->findings[i].rule == rule->name && v->findings[i].severity == severity;
+    return n;
+}
+
 static void metrics_verdict(const struct stats *s, struct gather_part *out)
 {
     const struct verdict *v = &s->verdict;
@@ -113,13 +123,11 @@ static void metrics_verdict(const struct stats *s, struct gather_part *out)
                 "what is wrong at worst: 0 nothing, 1 a warning, 2 something critical",
                 verdict_severity(v));
     metrics_head(out, "slotway_findings", "gauge", "what each rule of the verdict has found");
-    for (size_t i = 0; i < verdict_rule_count; i++) {
-        uint32_t n = 0;
-        for (uint32_t j = 0; j < v->n; j++)
-            n += v->findings[j].rule == verdict_rules[i].name;
-        gather_printf(out, "slotway_findings{rule=\"%s\",severity=\"%s\"} %u\n",
-                      verdict_rules[i].name, verdict_severities[verdict_rules[i].severity], n);
-    }
+    for (size_t i = 0; i < verdict_rule_count; i++)
+        for (int severity = VERDICT_WARNING; severity <= VERDICT_CRITICAL; severity++)
+            gather_printf(out, "slotway_findings{rule=\"%s\",severity=\"%s\"} %u\n",
+                          verdict_rules[i].name, verdict_severities[severity],
+                          metrics_count(v, &verdict_rules[i], (enum verdict_severity)severity));
 }
 
 /* --- nodes --- */

@@ -135,10 +135,13 @@ static const struct page pages[] = {
     {"/action/close-client", action_close_client, PAGES_POST},
 };
 
+/* As with HAProxy, options may follow that of the format: "/;csv;norefresh". */
 const struct page *pages_find(const char *path)
 {
+    const char *csv = strstr(path, ";csv;");
+    size_t len = csv ? (size_t)(csv - path) + 4 : strlen(path);
     for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++)
-        if (strcmp(pages[i].path, path) == 0)
+        if (strlen(pages[i].path) == len && memcmp(pages[i].path, path, len) == 0)
             return &pages[i];
     return NULL;
 }

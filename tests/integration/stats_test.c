@@ -15,6 +15,32 @@
 #define get(path)       http_status(proxy->stats_port, "GET " path, HTTP_ADMIN, NULL)
 #define method(request) http_status(proxy->stats_port, request, HTTP_ADMIN, NULL)
 
+/* --- events --- */
+
+struct told {
+    const char *kind, *text;
+};
+
+static bool event_is_there(void *arg)
+{
+    const struct told *told = arg;
+    const char *kind = told->kind, *text = told->text;
+    size_t i;
+    json_t *event, *stats = http_stats(proxy->stats_port);
+    bool found = false;
+    json_array_foreach(http_at(stats, "events.list"), i, event)
+        found = found || (strcmp(json_string_value(json_object_get(event, "kind")), kind) == 0 &&
+                          strstr(json_string_value(json_object_get(event, "text")), text));
+    json_decref(stats);
+    return found;
+}
+
+static bool event_is_told(const char *kind, const char *text)
+{
+    struct told told = {kind, text};
+    return wait_until(event_is_there, &told, 5000);
+}
+
 /* --- access --- */
 
 START_TEST(who_may_see_what)
@@ -33,6 +59,7 @@ START_TEST(who_may_see_what)
     ck_assert_int_eq(get("/metrics"), 200);
     ck_assert_int_eq(get("/stats;csv"), 200);
     ck_assert_int_eq(get("/;csv"), 200);
+    ck_assert_int_eq(get("/;csv;norefresh"), 200); /* what Datadog's agent asks for */
     ck_assert_int_eq(get("/summary"), 200);
     ck_assert_int_eq(get("/nothing"), 404);
     ck_assert_int_eq(get("/../etc/passwd"), 404);
@@ -139,6 +166,7 @@ START_TEST(the_default_password_is_for_this_host)
     http_free(&a);
     expect(r, "OK", "PROXY CONFIG SET stats-password admin");
     redisFree(r);
+    ck_assert(event_is_told("config", "stats-password set to another value by a client"));
 }
 END_TEST
 
@@ -261,30 +289,6 @@ static bool is_covered(void *arg)
     return ok;
 }
 
-struct told {
-    const char *kind, *text;
-};
-
-static bool event_is_there(void *arg)
-{
-    const struct told *told = arg;
-    const char *kind = told->kind, *text = told->text;
-    size_t i;
-    json_t *event, *stats = http_stats(proxy->stats_port);
-    bool found = false;
-    json_array_foreach(http_at(stats, "events.list"), i, event)
-        found = found || (strcmp(json_string_value(json_object_get(event, "kind")), kind) == 0 &&
-                          strstr(json_string_value(json_object_get(event, "text")), text));
-    json_decref(stats);
-    return found;
-}
-
-static bool event_is_told(const char *kind, const char *text)
-{
-    struct told told = {kind, text};
-    return wait_until(event_is_there, &told, 5000);
-}
-
 START_TEST(a_dead_master_turns_it_red_and_a_failover_green)
 {
     static uint8_t groups[CLUSTER_SLOTS];
@@ -357,6 +361,45 @@ START_TEST(a_client_is_closed)
 }
 END_TEST
 
+/* Send something that slotway closes the connection for. */
+static void say_and_be_closed(const char *text)
+{
+    char answer[400];
+    int fd = raw_open(proxy->port, 0);
+    ck_assert(raw_send(fd, text, strlen(text), 1000));
+    ck_assert(raw_read_to_end(fd, answer, sizeof answer, 20000));
+    close(fd);
+}
+
+START_TEST(it_is_told_why_clients_are_closed)
+{
+    redisContext *r = client_open(proxy->port), *victim = client_open(proxy->port);
+    long long id = strtoll(ask(victim, "CLIENT ID") + 1, NULL, 10);
+    expect(r, ":1", "CLIENT KILL ID %lld", id);
+    ck_assert(event_is_told("client", "closed: by CLIENT KILL"));
+    say_and_be_closed("POST / HTTP/1.1\r\n\r\n");
+    ck_assert(event_is_told("client", "closed: it speaks HTTP"));
+    say_and_be_closed("*1\r\n$x\r\n");
+    ck_assert(event_is_told("client", "closed: Protocol error"));
+    expect(r, "OK", "PROXY CONFIG SET maxclients 1");
+    ck_assert(event_is_told("config", "maxclients set to 1 by a client"));
+    redisContext *refused = client_try(proxy->port);
+    if (refused)
+        redisFree(refused);
+    ck_assert(event_is_told("client", "client refused: max number of clients reached"));
+    expect(r, "OK", "PROXY CONFIG SET maxclients 10000");
+    expect(r, "OK", "PROXY CONFIG SET timeout 1");
+    redisFree(victim);
+    victim = client_open(proxy->port);
+    ck_assert(event_is_told("client", "closed: idle for longer than timeout"));
+    redisFree(victim);
+    redisFree(r);
+    r = client_open(proxy->port);
+    expect(r, "OK", "PROXY CONFIG SET timeout 0");
+    redisFree(r);
+}
+END_TEST
+
 static bool refuses(void *arg)
 {
     redisContext *r = client_try(proxy->port);
@@ -401,4 +444,4 @@ FIXTURE_SUITE("stats", 60, "--stats-admin yes", who_may_see_what, every_answer_c
               the_default_password_is_not_for_names_of_others, slow_connections_keep_nobody_out,
               garbage_is_refused, events_are_a_snapshot_a_second,
               a_dead_master_turns_it_red_and_a_failover_green, actions_need_a_token,
-              a_client_is_closed, drain_and_resume)
+              a_client_is_closed, it_is_told_why_clients_are_closed, drain_and_resume)

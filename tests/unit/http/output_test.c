@@ -315,6 +315,23 @@ START_TEST(an_address_is_there_once)
 }
 END_TEST
 
+/* A replica that is down wakes nobody who is woken by what is critical. */
+START_TEST(findings_are_counted_by_how_bad_they_are)
+{
+    struct gather_part out = {0};
+    world_set_flags(s, 5, TOPOLOGY_FAIL);
+    world_tick(s);
+    metrics_write(s, &out);
+    gather_append(&out, "", 1);
+    ck_assert_ptr_nonnull(
+        strstr(out.data, "\nslotway_findings{rule=\"node-down\",severity=\"warning\"} 1\n"));
+    ck_assert_ptr_nonnull(
+        strstr(out.data, "\nslotway_findings{rule=\"node-down\",severity=\"critical\"} 0\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "\nslotway_verdict_severity 1\n"));
+    free(out.data);
+}
+END_TEST
+
 START_TEST(the_summary_begins_with_the_verdict)
 {
     struct gather_part out = {0};
@@ -356,6 +373,7 @@ static Suite *output_suite(void)
     tcase_add_test(t, every_row_of_the_csv_has_every_column);
     tcase_add_test(t, metrics_are_complete_and_declared_once);
     tcase_add_test(t, an_address_is_there_once);
+    tcase_add_test(t, findings_are_counted_by_how_bad_they_are);
     tcase_add_test(t, the_summary_begins_with_the_verdict);
     tcase_add_test(t, html_is_escaped);
     suite_add_tcase(suite, t);
