@@ -2,6 +2,7 @@
  * Accepts in batches; refuses, with Redis' texts, what is over maxclients or not allowed in. */
 #define _GNU_SOURCE
 #include "listener.h"
+#include "base/event.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/net.h"
@@ -108,6 +109,7 @@ static void listener_take(struct listener *l, int fd, bool unix_socket,
             process->max_sockets) {
         atomic_fetch_add_explicit(&process->rejected, 1, memory_order_relaxed);
         log_limited(LOG_LEVEL_WARNING, "Client refused: max number of clients reached");
+        event_note(EVENT_CLIENT, EVENT_WARNING, "client refused: max number of clients reached");
         listener_refuse(fd, LISTENER_FULL);
         return;
     }
@@ -115,6 +117,7 @@ static void listener_take(struct listener *l, int fd, bool unix_socket,
         !net_is_loopback((const struct sockaddr *)addr)) {
         atomic_fetch_add_explicit(&process->rejected, 1, memory_order_relaxed);
         log_limited(LOG_LEVEL_WARNING, "Client from another host refused: protected mode");
+        event_note(EVENT_CLIENT, EVENT_WARNING, "client from another host refused: protected mode");
         listener_refuse(fd, LISTENER_DENIED);
         return;
     }

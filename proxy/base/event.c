@@ -1,5 +1,5 @@
 /* event: what happened that an operator may want to know, the newest of it, in bounded memory.
- * A ring under a lock: events are rare, and who notes one holds it for a copy of a line. */
+ * A list under a lock: events are rare, and who notes one holds it for a look at each. */
 #define _GNU_SOURCE
 #include "base/event.h"
 #include <pthread.h>
@@ -14,15 +14,12 @@ const char *const event_kinds[EVENT_KINDS] = {
 const char *const event_severities[] = {"info", "warning", "critical"};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct event ring[EVENT_KEPT];
+static struct event kept[EVENT_KEPT]; /* in no order */
+static uint32_t nkept;
 static uint64_t total, changes;
 
-/* Of these kinds no more are noted in a second: a storm of them must not drive out the others. */
-static const uint32_t most_per_second[EVENT_KINDS] = {[EVENT_CLIENT] = 5, [EVENT_CONNECTION] = 5};
-static struct {
-    int64_t second;
-    uint32_t n;
-} noted[EVENT_KINDS];
+/* Of these kinds no more are kept: a storm of them must not drive out the others. */
+static const uint32_t most_kept[EVENT_KINDS] = {[EVENT_CLIENT] = 40, [EVENT_CONNECTION] = 40};
 
 static double event_clock(void)
 {
@@ -31,28 +28,17 @@ static double event_clock(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static bool event_is_too_many(enum event_kind kind, double now)
-{
-    if (most_per_second[kind] == 0)
-        return false;
-    if (noted[kind].second != (int64_t)now) {
-        noted[kind].second = (int64_t)now;
-        noted[kind].n = 0;
-    }
-    return ++noted[kind].n > most_per_second[kind];
-}
-
 /* The text behind the number with which it begins, if it does. */
 static const char *event_behind_number(const char *text)
 {
     return text + strspn(text, "0123456789");
 }
 
-/* The latest event of the same kind and text, not long ago. some: but for the number in front. */
+/* The event of the same kind and text, not long ago. some: but for the number in front. */
 static struct event *event_same(enum event_kind kind, const char *text, bool some, double now)
 {
-    for (uint64_t back = 0; back < total && back < EVENT_KEPT; back++) {
-        struct event *e = &ring[(total - 1 - back) % EVENT_KEPT];
+    for (uint32_t i = 0; i < nkept; i++) {
+        struct event *e = &kept[i];
         if (e->kind != kind || now - e->at >= EVENT_SAME)
             continue;
         if (some ? strcmp(event_behind_number(e->text), event_behind_number(text)) == 0
@@ -62,10 +48,30 @@ static struct event *event_same(enum event_kind kind, const char *text, bool som
     return NULL;
 }
 
+/* A free place, or that of the oldest event: of this kind, if there are as many as may be. */
+static struct event *event_place(enum event_kind kind)
+{
+    struct event *oldest = NULL, *same = NULL;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < nkept; i++) {
+        struct event *e = &kept[i];
+        if (!oldest || e->changed < oldest->changed)
+            oldest = e;
+        if (e->kind != kind)
+            continue;
+        n++;
+        if (!same || e->changed < same->changed)
+            same = e;
+    }
+    if (most_kept[kind] && n >= most_kept[kind])
+        return same;
+    return nkept < EVENT_KEPT ? &kept[nkept++] : oldest;
+}
+
 static struct event *event_new(enum event_kind kind, enum event_severity severity,
                                const char text[EVENT_TEXT])
 {
-    struct event *e = &ring[total % EVENT_KEPT];
+    struct event *e = event_place(kind);
     e->id = ++total;
     e->count = 1;
     e->kind = (uint8_t)kind;
@@ -86,13 +92,11 @@ static void event_put(enum event_kind kind, enum event_severity severity, uint64
         snprintf(e->text, EVENT_TEXT, "%llu%s", (unsigned long long)sum, event_behind_number(text));
     } else if (e) {
         e->count++;
-    } else if (!event_is_too_many(kind, now)) {
+    } else {
         e = event_new(kind, severity, text);
     }
-    if (e) {
-        e->at = now;
-        e->changed = ++changes;
-    }
+    e->at = now;
+    e->changed = ++changes;
     pthread_mutex_unlock(&lock);
 }
 
@@ -124,15 +128,13 @@ static int event_compare(const void *a, const void *b)
     return (x->changed < y->changed) - (x->changed > y->changed);
 }
 
-size_t event_copy(struct event *out, size_t cap, uint64_t changed)
+size_t event_copy(struct event out[EVENT_KEPT], uint64_t changed)
 {
     size_t n = 0;
     pthread_mutex_lock(&lock);
-    for (uint64_t back = 0; back < total && back < EVENT_KEPT && n < cap; back++) {
-        const struct event *e = &ring[(total - 1 - back) % EVENT_KEPT];
-        if (e->changed > changed)
-            out[n++] = *e;
-    }
+    for (uint32_t i = 0; i < nkept; i++)
+        if (kept[i].changed > changed)
+            out[n++] = kept[i];
     pthread_mutex_unlock(&lock);
     if (n > 1)
         qsort(out, n, sizeof *out, event_compare);

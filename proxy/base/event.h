@@ -48,9 +48,8 @@ void event_note(enum event_kind kind, enum event_severity severity, const char *
 void event_note_some(enum event_kind kind, enum event_severity severity, uint64_t n,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Copy those that changed after `changed`, those that changed last first, at most cap; returns how
- * many. */
-size_t event_copy(struct event *out, size_t cap, uint64_t changed);
+/* Copy those that changed after `changed`, those that changed last first; returns how many. */
+size_t event_copy(struct event out[EVENT_KEPT], uint64_t changed);
 uint64_t event_total(void);   /* noted so far, without repetitions */
 uint64_t event_changed(void); /* the greatest `changed` so far */
 

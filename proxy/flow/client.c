@@ -105,11 +105,11 @@ static void client_orphan_requests(struct client *c)
     c->in_flight = 0;
 }
 
-void client_note_closed(const struct client *c, const char *why)
+void client_note_closed(const struct client *c, enum event_severity severity, const char *why)
 {
     char address[LOCAL_ADDRESS_LEN];
     local_address_peer(c, address);
-    event_note(EVENT_CLIENT, EVENT_WARNING, "client %s closed: %s", address, why);
+    event_note(EVENT_CLIENT, severity, "client %s closed: %s", address, why);
 }
 
 void client_close(struct client *c)
@@ -219,7 +219,7 @@ static OUTLINED void client_check_output(struct client *c)
                 "Client id=%llu closed: %zu bytes of replies unread, client-output-limit is %llu",
                 (unsigned long long)c->id, c->stream.unsent,
                 (unsigned long long)w->config->client_output_limit);
-    client_note_closed(c, "its replies are not read: client-output-limit");
+    client_note_closed(c, EVENT_WARNING, "its replies are not read: client-output-limit");
     counters_add(&w->counters, COUNTER_clients_closed_output, 1);
     client_close(c);
 }
@@ -512,7 +512,7 @@ struct request *client_reply_later(struct client *c, const struct command *cmd)
 
 static OUTLINED void client_protocol_error(struct client *c, const char *error)
 {
-    client_note_closed(c, error);
+    client_note_closed(c, EVENT_WARNING, error);
     counters_add(&c->worker->counters, COUNTER_clients_closed_protocol, 1);
     log_limited(LOG_LEVEL_VERBOSE, "Client id=%llu closed: %s", (unsigned long long)c->id, error);
     c->flags &= ~(uint32_t)(CLIENT_REPLY_OFF | CLIENT_SKIP_NOW);

@@ -9,6 +9,7 @@
 #ifndef SLOTWAY_FLOW_CLIENT_H
 #define SLOTWAY_FLOW_CLIENT_H
 
+#include "base/event.h"
 #include "flow/request.h"
 #include "flow/stream.h"
 #include "resp/resp.h"
@@ -77,7 +78,7 @@ void client_open(struct worker *w, int fd, bool unix_socket);
 /* Close now: requests in flight become placeholders. Memory is freed at the end of the turn. */
 void client_close(struct client *c);
 /* An event for the statistics page: it is closed, and why. */
-void client_note_closed(const struct client *c, const char *why);
+void client_note_closed(const struct client *c, enum event_severity severity, const char *why);
 /* Free what was closed during the turn. */
 void client_bury(struct worker *w);
 

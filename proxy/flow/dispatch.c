@@ -217,6 +217,7 @@ static OUTLINED void dispatch_unknown(struct client *c, const char *data,
                     "Client id=%llu closed: it speaks HTTP (possible cross "
                     "protocol scripting)",
                     (unsigned long long)c->id);
+        client_note_closed(c, EVENT_WARNING, "it speaks HTTP");
         counters_add(&c->worker->counters, COUNTER_clients_closed_protocol, 1);
         client_close(c);
         return;

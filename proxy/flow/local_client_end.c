@@ -53,6 +53,7 @@ static void client_kill_collect(struct worker *w, const void *question, struct g
         if (!client_kill_matches(q, c))
             continue;
         part->n++;
+        client_note_closed(c, EVENT_INFO, "by CLIENT KILL");
         if (c->id == q->asker)
             local_end_client(c);
         else

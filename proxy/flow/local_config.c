@@ -1,6 +1,7 @@
 /* local_config: CONFIG GET and CONFIG SET as one server would answer them. Settings of the listener
  * and its clients are slotway's own; all others are the nodes', and SET reaches every master. */
 #include "flow/local_config.h"
+#include "base/event.h"
 #include "base/memory.h"
 #include "flow/combine_config.h"
 #include "flow/fanout.h"
@@ -90,6 +91,18 @@ void local_config_change_add(struct local_config_change *change, const struct lo
     change->n++;
 }
 
+/* An event for each; passwords are not told. */
+static void config_note(const struct local_config_change *change, const struct config *config)
+{
+    for (uint32_t i = 0; i < change->n; i++) {
+        const struct config_directive *d = config_find(change->words[2 * i]);
+        char *value = config_is_secret(d) ? NULL : config_value(config, d);
+        event_note(EVENT_CONFIG, EVENT_INFO, "%s set to %.150s by a client", config_name(d),
+                   value ? value : "another value");
+        free(value);
+    }
+}
+
 /* In the main thread: all pairs or none. */
 static void config_apply(void *owner, void *arg)
 {
@@ -104,8 +117,10 @@ static void config_apply(void *owner, void *arg)
         config_unref(config);
         config = next;
     }
-    if (config)
+    if (config) {
         process_set_config(process, config);
+        config_note(change, config);
+    }
     gather_ask(g);
 }
 

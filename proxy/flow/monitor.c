@@ -170,6 +170,8 @@ static void monitor_close_all(struct worker *w)
                 "them, client-output-limit is %llu",
                 (unsigned long long)w->config->client_output_limit);
     while (m->n > 0) {
+        client_note_closed(m->clients[m->n - 1], EVENT_WARNING,
+                           "lines of MONITOR are not read: client-output-limit");
         counters_add(&w->counters, COUNTER_clients_closed_output, 1);
         client_close(m->clients[m->n - 1]);
     }

@@ -37,6 +37,7 @@ static void deliver_check_output(struct client *c)
                 "Client id=%llu closed: %zu bytes of messages unread, client-output-limit-pubsub "
                 "is %llu",
                 (unsigned long long)c->id, held, (unsigned long long)limit);
+    client_note_closed(c, EVENT_WARNING, "its messages are not read: client-output-limit-pubsub");
     counters_add(&w->counters, COUNTER_clients_closed_output, 1);
     client_close(c);
 }

@@ -763,7 +763,7 @@ void route_on_lost(struct worker *w, struct request *r, bool sent)
             log_limited(LOG_LEVEL_WARNING,
                         "Client id=%llu closed: a node died in the middle of its reply",
                         (unsigned long long)c->id);
-            client_note_closed(c, "a node died in the middle of its reply");
+            client_note_closed(c, EVENT_WARNING, "a node died in the middle of its reply");
             counters_add(&w->counters, COUNTER_clients_closed_torn, 1);
             client_close(c);
         }

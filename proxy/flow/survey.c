@@ -144,6 +144,7 @@ static void survey_client(const struct client *c, double seconds, struct survey_
     out->input = c->in_end - c->in_begin;
     out->in_flight = c->in_flight;
     out->waiting = c->parked;
+    out->subscribed = c->flags & CLIENT_SUBSCRIBED;
     out->command = c->last_command ? c->last_command->name : NULL;
     local_address_peer(c, address);
     snprintf(out->address, sizeof out->address, "%.*s", (int)sizeof out->address - 1, address);

@@ -29,6 +29,7 @@ struct survey_client {
     int64_t age, idle;
     uint64_t output, input; /* bytes held */
     uint32_t in_flight, waiting;
+    bool subscribed;
     const char *command; /* its last one; NULL: none */
     char address[NET_ADDRESS_LEN];
     char name[64];

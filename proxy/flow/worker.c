@@ -135,6 +135,7 @@ static void worker_check_idle(struct worker *w, struct client *c)
     if (!timeout || c->head || (c->flags & (CLIENT_SUBSCRIBED | CLIENT_MONITOR)) ||
         w->seconds - c->active <= (int64_t)timeout)
         return;
+    client_note_closed(c, EVENT_INFO, "idle for longer than timeout");
     counters_add(&w->counters, COUNTER_clients_closed_idle, 1);
     client_close(c);
 }

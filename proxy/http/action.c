@@ -176,8 +176,7 @@ static void action_close_here(void *owner, void *arg)
     for (struct client *c = w->clients; c; c = c->next) {
         if (c->id != close->id)
             continue;
-        event_note(EVENT_CLIENT, EVENT_INFO, "client %llu closed by an operator",
-                   (unsigned long long)c->id);
+        client_note_closed(c, EVENT_INFO, "by an operator");
         client_close(c);
         atomic_fetch_add(&close->found, 1);
         break;

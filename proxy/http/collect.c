@@ -291,7 +291,7 @@ void collector_take(struct collector *c)
     collector_take_files(s);
     for (s->commands_known = 0; command_stat_name(s->commands_known);)
         s->commands_known++;
-    s->nevents = (uint32_t)event_copy(s->events, EVENT_KEPT, 0);
+    s->nevents = (uint32_t)event_copy(s->events, 0);
     s->minute_complete = history_add(&s->history, s->time, s->now);
     verdict_find(s);
 }

@@ -1,5 +1,6 @@
 /* verdict_rules: the table of rules: what is looked for, and how bad it is. */
 #include "http/verdict_rule.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,11 @@
 #define SLOW_MORE  500.0
 #define SLOW_LEAST 10.0
 
-#define UNREAD_MOST  (64.0 * 1024 * 1024) /* bytes that a client may leave unread */
-#define NEARLY_FULL  0.9                  /* share of a limit */
-#define ERRORS_SHARE 0.1                  /* of all replies … */
-#define ERRORS_LEAST 5.0                  /* … and so many a second */
+#define NEARLY_FULL  0.9 /* share of a limit */
+#define ERRORS_SHARE 0.1 /* of all replies … */
+#define ERRORS_LEAST 5.0 /* … and so many a second */
 #define MEGABYTE     (1024.0 * 1024)
+#define UNREAD_MOST  (64 * MEGABYTE) /* that a client may leave unread, or half of its limit */
 
 static struct finding *about_node(struct finding *f, const struct stats_node *node)
 {
@@ -303,8 +304,10 @@ static void find_unread(struct stats *s, const struct verdict_rule *rule)
     for (uint32_t i = 0; i < s->noutput; i++) {
         const struct survey_client *client = &s->by_output[i];
         double held = (double)client->output;
-        if (held < UNREAD_MOST)
-            break; /* the greatest come first */
+        double limit = client->subscribed ? (double)s->config->client_output_limit_pubsub
+                                          : (double)s->config->client_output_limit;
+        if (held < UNREAD_MOST && held < fmax(limit / 2, MEGABYTE))
+            continue;
         bool named = *client->name;
         struct finding *f = verdict_add(
             s, rule, VERDICT_CLIENT, "client %s%s%s%s holds %.0f MB unread", client->address,
@@ -312,9 +315,9 @@ static void find_unread(struct stats *s, const struct verdict_rule *rule)
         f->client = client->id;
         f->value = held;
         verdict_advise(f,
-                       "It asks for more than it reads. Beyond client-output-limit (%.0f MB) it "
-                       "is closed.",
-                       (double)s->config->client_output_limit / MEGABYTE);
+                       "It %s than it reads. Beyond client-output-limit%s (%.1f MB) it is closed.",
+                       client->subscribed ? "is sent more messages" : "asks for more",
+                       client->subscribed ? "-pubsub" : "", limit / MEGABYTE);
     }
 }
 
@@ -398,7 +401,8 @@ const struct verdict_rule verdict_rules[] = {
     {"node-slow", VERDICT_WARNING, 3, find_slow,
      "a node takes five times as long as its peers, and half a millisecond longer"},
     {"node-memory", VERDICT_WARNING, 0, find_memory, "a node uses nine tenths of its maxmemory"},
-    {"client-unread", VERDICT_WARNING, 0, find_unread, "a client leaves 64 MB or more unread"},
+    {"client-unread", VERDICT_WARNING, 0, find_unread,
+     "a client leaves 64 MB, or half of its limit, unread"},
     {"no-replica", VERDICT_WARNING, 1, find_no_replica,
      "a master with slots has no living replica"},
     {"masters-on-one-host", VERDICT_WARNING, 0, find_one_host,

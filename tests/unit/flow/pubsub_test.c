@@ -469,6 +469,9 @@ START_TEST(a_client_that_does_not_read_is_closed_alone)
     }
     ck_assert_uint_eq(flow_count(f, COUNTER_clients_closed_output), 1);
     ck_assert_uint_eq(flow_count(f, COUNTER_clients), 1);
+    static struct event events[EVENT_KEPT];
+    ck_assert_uint_ge(event_copy(events, 0), 1);
+    ck_assert_ptr_nonnull(strstr(events[0].text, "its messages are not read"));
     free(text);
 }
 END_TEST

@@ -198,6 +198,25 @@ START_TEST(a_client_that_does_not_read)
 }
 END_TEST
 
+/* Their limit is lower. */
+START_TEST(a_subscriber_that_does_not_read)
+{
+    s->noutput = 2;
+    for (int i = 0; i < 2; i++) {
+        s->by_output[i].output = (17 - (uint64_t)i) * 1024 * 1024;
+        snprintf(s->by_output[i].address, NET_ADDRESS_LEN, "10.1.2.%d:50122", 3 + i);
+    }
+    world_tick(s);
+    expect_nothing();
+    s->by_output[1].subscribed = true;
+    world_tick(s);
+    ck_assert_uint_eq(s->verdict.n, 1);
+    expect_text("client-unread", "client 10.1.2.4:50122 holds 16 MB unread");
+    const char *advice = world_finding(s, "client-unread")->advice;
+    ck_assert_ptr_nonnull(strstr(advice, "Beyond client-output-limit-pubsub (32.0 MB)"));
+}
+END_TEST
+
 START_TEST(limits_that_are_nearly_reached)
 {
     s->now[NOW_clients] = 9500;
@@ -285,6 +304,7 @@ static Suite *verdict_suite(void)
     tcase_add_test(t, all_masters_on_one_host);
     tcase_add_test(t, one_host_for_all_is_no_drift);
     tcase_add_test(t, a_client_that_does_not_read);
+    tcase_add_test(t, a_subscriber_that_does_not_read);
     tcase_add_test(t, limits_that_are_nearly_reached);
     tcase_add_test(t, many_errors);
     tcase_add_test(t, states_of_slotway_itself);
