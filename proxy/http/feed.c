@@ -155,7 +155,7 @@ void feed_tell(struct http *h)
 
 void feed_end(struct http *h)
 {
-    static const char body[] = "{\"reason\": \"slotway stops\"}";
+    static const char body[] = "{\"reason\": \"it was stopped\"}";
     struct feed_text *text = feed_make_text("event: bye\ndata: ", body, sizeof body - 1);
     for (struct feed *feed = h->feeds; feed; feed = feed->next) {
         feed->last = true;

@@ -181,7 +181,7 @@ static void find_slow(struct stats *s, const struct verdict_rule *rule)
                                         node->address, times);
         about_node(f, node)->value = times;
         verdict_advise(f,
-                       "Half of its replies take more than %.1f ms, its peers' %.1f ms. See its "
+                       "Half of its replies take more than %.3g ms, its peers' %.2g ms. See its "
                        "SLOWLOG and LATENCY DOCTOR, and its host.",
                        node->latency.p50 / 1e3, peers / 1e3);
     }

@@ -162,12 +162,16 @@ function valueRange(card, rows, from) {
 }
 
 function ticksOf(card, low, high) {
-  if (!card.log) return [low, high / 2, high].map((v) => ({ v, label: v ? card.text(v) : '0' }));
+  const tick = (value) => ({
+    v: Math.min(value, high * 0.9999), // dygraphs leaves one out that is at the very top
+    label: value ? card.text(value) : '0',
+  });
+  if (!card.log) return [low, high / 2, high].map(tick);
   const decades = Math.round(Math.log10(high / low));
   const each = Math.ceil(decades / 3);
   const ticks = [];
   for (let i = 0; i <= decades; i += each) {
-    ticks.push({ v: low * 10 ** i, label: card.text(low * 10 ** i) });
+    ticks.push(tick(low * 10 ** i));
   }
   return ticks;
 }

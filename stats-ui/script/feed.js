@@ -74,7 +74,8 @@ function follow() {
     worked = true;
     feed.heard = performance.now();
     if (snapshot.sequence === feed.sequence) return; // the one that /stats.json gave
-    if (snapshot.sequence < feed.sequence || !modelAdd(snapshot)) {
+    const ahead = snapshot.sequence - feed.sequence;
+    if (ahead < 0 || !modelAdd(snapshot, ahead === 1)) {
       loadAll();
       return;
     }

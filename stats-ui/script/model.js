@@ -42,9 +42,9 @@ function modelLoad(all) {
 }
 
 // One second more, from /events; several if some snapshots were left out, none if it came early.
-// The minute's point comes with the second that completes it. False: what is missing has to be
-// loaded.
-function modelAdd(snapshot) {
+// The minute's point comes with the second that completes it. next: it is the one that follows, and
+// tells about all the time since the last. False: what is missing has to be loaded.
+function modelAdd(snapshot, next) {
   const { second, minute } = model.history;
   const seconds = snapshot.second - second.newest;
   const completed = Math.floor(snapshot.time / 60) * 60 - 60;
@@ -57,7 +57,8 @@ function modelAdd(snapshot) {
     ...model.events.filter((event) => !fresh.has(event.id)),
   ].slice(0, EVENTS_KEPT);
   if (seconds === 0) replace(second, snapshot.now);
-  for (let i = 1; i < seconds; i++) append(second, {}, SECONDS_KEPT);
+  const between = next ? snapshot.now : {};
+  for (let i = 1; i < seconds; i++) append(second, between, SECONDS_KEPT);
   if (seconds > 0) append(second, snapshot.now, SECONDS_KEPT);
   second.newest = snapshot.second;
   if (snapshot.minute) {

@@ -105,11 +105,10 @@ function waitingText(node) {
   return `${count(node.waiting)} (${latency(node.waiting_oldest_ms * 1000)})`;
 }
 
-// What there is none of is left out; the whole is told to who points at it.
+// "2 · 3/1,000": shared, and leased of how many there may be.
 function fillConnections(cell, { connections: c }) {
-  const bulk = c.bulk ? ` + ${c.bulk} bulk` : '';
-  const leased = c.leased ? ` + ${count(c.leased)} leased` : '';
-  setText(cell, `${c.shared}${bulk}${leased}`);
+  const bulk = c.bulk ? ` + ${c.bulk}` : '';
+  setText(cell, `${c.shared}${bulk} · ${exactly(c.leased)}/${count(c.limit)}`);
   setAttribute(
     cell,
     'title',
@@ -138,6 +137,7 @@ const NODE_COLUMNS = [
     title: 'Errors so far',
     text: errorsText,
     mark: (node) => (errorsText(node) === '0' ? 'zero' : ''),
+    class: 'errors',
     minor: true,
     help: ERROR_CLASSES.map(([, text, what]) => `${text}: ${what}`).join('; '),
   },
@@ -147,8 +147,9 @@ const NODE_COLUMNS = [
     title: 'Connections',
     fill: fillConnections,
     number: true,
+    mark: ({ connections: c }) => quiet(c.shared + c.bulk + c.leased),
     minor: true,
-    help: 'shared ones, and those for large values or leased to single clients',
+    help: 'shared ones (+ those for large values) · leased to single clients/of how many there may be',
   },
   {
     ...field('Lag', 'replication_lag_bytes', bytes, { minor: true }),

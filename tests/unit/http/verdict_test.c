@@ -153,6 +153,10 @@ START_TEST(a_node_slower_than_its_peers)
         world_tick(s);
     ck_assert_uint_eq(s->verdict.n, 1);
     expect_text("node-slow", "10.0.0.2:6379 answers 20 times slower than its peers");
+    const char *advice = world_finding(s, "node-slow")->advice;
+    ck_assert_msg(
+        strncmp(advice, "Half of its replies take more than 4 ms, its peers' 0.2 ms.", 59) == 0,
+        "%s", advice);
     s->nodes[1].latency.p50 = 600;
     world_tick(s);
     expect_nothing();
