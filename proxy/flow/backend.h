@@ -56,7 +56,7 @@ struct backend {
     struct backend *next_idle;               /* the pool's idle ones */
     struct backend *next_owned;              /* the owner's, through its session */
     struct client *owner;                    /* who it is bound to, NULL: nobody */
-    /* RESP3: an out-of-band message came; NULL: none is expected, and the connection is closed */
+    /* an out-of-band message came; NULL: none is expected, and the connection is closed */
     void (*on_push)(struct backend *b, struct chunk *chunk, char *data, size_t len);
     bool unasked; /* what comes while nothing is awaited goes to on_push too (MONITOR) */
     bool listens; /* it is there for what comes by itself: never picked, never idle */

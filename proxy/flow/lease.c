@@ -55,10 +55,10 @@ static void lease_unlink_idle(struct backend *b)
     b->idle_since = 0;
 }
 
+/* Its on_push stays: what the node sent before it answers what is under way may come yet. */
 static void lease_unbind(struct backend *b)
 {
     struct client *c = b->owner;
-    b->on_push = NULL;
     if (!c)
         return;
     struct backend **at = &c->session->leases;
@@ -203,6 +203,7 @@ struct backend *lease_pick(struct worker *w, struct request *r, uint16_t node)
 void lease_return(struct backend *b)
 {
     lease_unbind(b);
+    b->on_push = NULL;
     b->unasked = b->listens = false;
     if (b->unclean || b->pool->gone || (b->pool->flags & POOL_UNFIT) || !b->pool->has_slots) {
         backend_close(b);

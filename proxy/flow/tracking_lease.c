@@ -34,7 +34,7 @@ static void tracking_on_push(struct backend *b, struct chunk *chunk, char *data,
         backend_fail(b, "unexpected push");
         return;
     }
-    if (!tracking_is_on(c))
+    if (!c || !tracking_is_on(c))
         return; /* OFF is on its way to the node */
     const char *body = reader.p;
     if (!reply_read(&reader, &what))

@@ -247,6 +247,20 @@ START_TEST(what_a_transaction_read_before_it_tracked_is_invalid)
 }
 END_TEST
 
+/* EXEC gives the lease away while the node may still send what it knew before OFF. */
+START_TEST(an_invalidation_on_its_way_when_tracking_ends_is_no_harm)
+{
+    turn_on("");
+    flow_send(f, c, "WATCH b", "CLIENT TRACKING OFF", "MULTI", "SET b 1", "EXEC");
+    node_leases(NODE_A, "CLIENT TRACKING ON");
+    flow_node_serves(f, NODE_A, "WATCH b", "+OK\r\n");
+    flow_node_gets_all(NODE_A, "CLIENT TRACKING OFF", "MULTI", "SET b 1", "EXEC");
+    flow_answer(f, NODE_A, INVALID("b") "+OK\r\n+OK\r\n+QUEUED\r\n_\r\n");
+    flow_expect(f, c, "+OK\r\n+OK\r\n+OK\r\n+QUEUED\r\n_\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_failed), 0);
+}
+END_TEST
+
 START_TEST(an_error_that_quotes_a_prefix_is_one_line)
 {
     static const char request[] =
@@ -276,6 +290,7 @@ static Suite *tracking_suite(void)
     tcase_add_test(t, ping_waits_for_what_the_nodes_have_to_say);
     tcase_add_test(t, what_is_no_invalidation_closes_the_lease);
     tcase_add_test(t, what_a_transaction_read_before_it_tracked_is_invalid);
+    tcase_add_test(t, an_invalidation_on_its_way_when_tracking_ends_is_no_harm);
     tcase_add_test(t, an_error_that_quotes_a_prefix_is_one_line);
     tcase_add_test(t, a_client_that_leaves_takes_its_leases_along);
     suite_add_tcase(suite, t);
