@@ -498,6 +498,8 @@ void blocking_check(struct client *c)
      * connection: again. */
     if (x->over)
         blocking_end_all(c, (enum blocking_over)x->over);
+    if (c->flags & CLIENT_GONE)
+        return; /* x went with it */
     if (!x->deadline || w->now <= x->deadline || !client_is_blocked(c))
         return;
     uint64_t late = w->now - x->deadline;

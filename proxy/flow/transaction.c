@@ -306,6 +306,8 @@ static void transaction_send(struct client *c, const struct command *cmd)
     counters_add(&w->counters, COUNTER_transactions, 1);
     watch_sample(w, r);
     transaction_forward(c, r, &batch);
+    if (c->flags & CLIENT_GONE)
+        return; /* it has failed already, and its error was more than the client may leave unread */
     transaction_end(c, false);
     if (own && c->head) /* what follows goes behind the own commands */
         c->flags |= CLIENT_BARRIER;

@@ -327,6 +327,10 @@ void transaction_on_reply(struct worker *w, struct request *r, uint16_t node, st
         client_on_reply(r, NULL, (char *)(uintptr_t)all, len);
         return;
     }
+    if (head.n != (int64_t)r->lead - 1) { /* an element for each command of the batch */
+        client_fail(w, r, "ERR slotway can't merge what the nodes answered");
+        return;
+    }
     r->reply_len = q->len;
     exec_begin(w, r, reader, node);
 }

@@ -282,6 +282,45 @@ START_TEST(own_commands_have_their_replies_in_the_right_places)
 }
 END_TEST
 
+START_TEST(an_array_of_another_length_is_not_put_together)
+{
+    static const char *const arrays[] = {"*0\r\n", "*2\r\n+OK\r\n+OK\r\n"};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        flow_send(f, c, "MULTI", "SET b 1", "CLIENT GETNAME", "EXEC");
+        flow_node_gets_all(NODE_A, "MULTI", "SET b 1", "EXEC");
+        flow_answer(f, NODE_A, "+OK\r\n+QUEUED\r\n");
+        flow_answer(f, NODE_A, arrays[i]);
+        flow_expect(f, c,
+                    "+OK\r\n+QUEUED\r\n+QUEUED\r\n"
+                    "-ERR slotway can't merge what the nodes answered\r\n");
+    }
+}
+END_TEST
+
+/* The error of EXEC is what is too much, so the client is gone when EXEC has been sent. */
+START_TEST(an_exec_that_fails_at_the_output_limit_closes_its_client)
+{
+    const size_t limit = 1 << 20;
+    char command[60000], *out = command + sprintf(command, "ECHO ");
+    flow_again("client-output-window 1mb\nclient-output-limit 1mb\nmax-waiting-memory 0\n");
+    const struct stream *stream = &flow_newest(f)->stream;
+    f->nodes[NODE_A].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    while (stream->unsent < limit - 30) {
+        size_t left = stream->blocked ? limit - 30 - stream->unsent : 50000;
+        size_t len = left > 50000 ? 50000 : left;
+        memset(out, 'x', len);
+        out[len] = '\0';
+        flow_send(f, c, command);
+        flow_settle(f);
+    }
+    flow_send(f, c, "MULTI", "SET b 1", "EXEC");
+    flow_settle(f);
+    ck_assert_ptr_null(f->w->clients);
+    ck_assert_uint_eq(flow_count(f, COUNTER_clients_closed_output), 1);
+}
+END_TEST
+
 START_TEST(own_commands_alone_need_no_node)
 {
     flow_send(f, c, "MULTI", "CLIENT SETNAME x", "CLIENT GETNAME", "EXEC");
@@ -510,6 +549,8 @@ static Suite *transaction_suite(void)
         a_lost_connection_fails_what_writes_and_retries_what_reads,
         a_client_that_leaves_leaves_no_harm,
         own_commands_have_their_replies_in_the_right_places,
+        an_array_of_another_length_is_not_put_together,
+        an_exec_that_fails_at_the_output_limit_closes_its_client,
         own_commands_alone_need_no_node,
         own_commands_are_run_though_they_are_too_long_by_now,
         own_commands_may_be_answered_later,
