@@ -6,6 +6,8 @@
  * All reading and writing is in transport_read and transport_write. */
 #include "cluster/control.h"
 
+#include "resp/reply.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -266,12 +268,6 @@ static void on_read(struct ev_loop *loop, ev_io *w, int revents)
     leave(c);
 }
 
-/* A node without a password refuses AUTH, but serves us all the same. */
-static bool needs_no_auth(const char *error)
-{
-    return strstr(error, "no password is set") || strstr(error, "without any password configured");
-}
-
 static void on_auth(void *arg, const redisReply *reply, const char *raw, size_t len)
 {
     struct control *c = arg;
@@ -279,7 +275,7 @@ static void on_auth(void *arg, const redisReply *reply, const char *raw, size_t 
 
     (void)raw;
     (void)len;
-    if (reply->type != REDIS_REPLY_ERROR || needs_no_auth(reply->str))
+    if (reply->type != REDIS_REPLY_ERROR || reply_needs_no_auth(reply->str, reply->len))
         return;
     snprintf(reason, sizeof(reason), "AUTH refused: %s", reply->str);
     go_down(c, reason);

@@ -18,6 +18,7 @@
 #include "flow/transaction.h"
 #include "flow/watch.h"
 #include "flow/worker.h"
+#include "resp/reply.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -439,7 +440,7 @@ static void backend_note_slow(struct backend *b, struct request *r)
 static OUTLINED bool backend_on_greeted(struct backend *b, const char *data, size_t len)
 {
     struct request *r = b->head;
-    if (*data == '-') {
+    if (*data == '-' && !(backend_is_greeting(r) && reply_needs_no_auth(data, len))) {
         log_limited(LOG_LEVEL_WARNING, "Node %s:%u refused slotway's handshake: %.*s",
                     b->pool->host, b->pool->port, (int)(len > 202 ? 200 : len - 2), data);
         return false;

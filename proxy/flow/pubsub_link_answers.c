@@ -161,9 +161,10 @@ bool link_on_line(struct pubsub_link *l, const char *data, size_t len)
     struct pubsub *hub = l->hub;
     if (!l->ops)
         return false;
-    if (*data == '-')
+    bool well = *data == '+' || (l->ops->kind == PUBSUB_OP_GREET && reply_needs_no_auth(data, len));
+    if (*data == '-' && !well)
         return link_on_error(l, data, len - 2);
-    if (*data != '+')
+    if (!well)
         return false;
     if (l->ops->kind == PUBSUB_OP_PING) {
         link_pop(l);

@@ -1,5 +1,6 @@
 /* reply: writes elements of replies into a queue, reads elements of replies in memory.
  * Facts: RESP2 and RESP3 as in the protocol specification at redis.io. */
+#define _GNU_SOURCE
 #include "resp/reply.h"
 #include "resp/resp.h"
 #include <stdio.h>
@@ -154,6 +155,14 @@ void reply_lines(struct reply *r, const char *const *lines, size_t n)
     reply_array(r, n);
     for (size_t i = 0; i < n; i++)
         reply_status(r, lines[i]);
+}
+
+/* The words of Redis before 6.0, and since then. */
+bool reply_needs_no_auth(const char *line, size_t len)
+{
+    static const char before[] = "no password is set", since[] = "without any password configured";
+    return memmem(line, len, before, sizeof before - 1) ||
+           memmem(line, len, since, sizeof since - 1);
 }
 
 /* --- reading --- */

@@ -44,6 +44,9 @@ size_t reply_error_linev(char *out, size_t cap, const char *format, va_list ap)
 /* Room for the errors of slotway's own. */
 #define REPLY_ERROR_MAX 1024
 
+/* Is this error line, to AUTH, that of a server without a password? It serves all the same. */
+bool reply_needs_no_auth(const char *line, size_t len);
+
 /* --- reading --- */
 
 struct reply_reader {

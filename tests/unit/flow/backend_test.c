@@ -1,6 +1,7 @@
 /* backend_test: pairing of replies, handshake, and what closes a connection to a node. */
 #include "base/memory.h"
 #include "flow/backend.h"
+#include "flow/pubsub_hub.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
@@ -219,6 +220,22 @@ START_TEST(a_refused_login_is_tried_again_and_the_request_waits)
 }
 END_TEST
 
+START_TEST(a_node_without_a_password_takes_any)
+{
+    flow_again("auth-password secret\n");
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "AUTH secret",
+                     "-ERR AUTH <password> called without any password configured for the default "
+                     "user. Are you sure your configuration is correct?\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+    f->w->pubsub->home_choice = 0;
+    flow_send(f, c, "SUBSCRIBE x");
+    flow_node_serves(f, NODE_A, "AUTH secret", "-ERR Client sent AUTH, but no password is set\r\n");
+    flow_node_gets(f, NODE_A, "SUBSCRIBE x");
+}
+END_TEST
+
 START_TEST(a_connection_cut_in_the_handshake_has_sent_no_request)
 {
     flow_again("auth-password secret\n");
@@ -329,6 +346,7 @@ static Suite *backend_suite(void)
     tcase_add_test(t, a_reply_to_a_request_that_has_not_left_in_full_closes_the_connection);
     tcase_add_test(t, a_connection_logs_in_before_anything_else);
     tcase_add_test(t, a_refused_login_is_tried_again_and_the_request_waits);
+    tcase_add_test(t, a_node_without_a_password_takes_any);
     tcase_add_test(t, a_connection_cut_in_the_handshake_has_sent_no_request);
     tcase_add_test(t, a_node_that_turns_the_connection_away_has_executed_nothing);
     tcase_add_test(t, a_script_that_answers_like_a_node_that_turns_away_is_not_run_again);
