@@ -121,7 +121,7 @@ static int64_t fanout_fold(uint8_t merge, int64_t a, int64_t b)
 {
     switch (merge) {
     case COMMAND_MERGE_SUM:
-        return a + b;
+        return (int64_t)((uint64_t)a + (uint64_t)b); /* whatever nodes say */
     case COMMAND_MERGE_MIN:
         return a < b ? a : b;
     case COMMAND_MERGE_MAX:

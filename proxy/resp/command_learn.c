@@ -290,6 +290,18 @@ static void complete_old_rows(struct learn *learn)
     }
 }
 
+/* Of a command with a handler here a request that gets there has the arguments that the handler
+ * looks at, whatever the server says. */
+static void keep_own_arity(struct learn *learn)
+{
+    for (uint32_t i = 0; i < learn->nrows; i++) {
+        struct command_row *row = &learn->rows[i];
+        const struct command *known = builtin_of(row->name);
+        if (known && known->local != COMMAND_LOCAL_NONE && abs(row->arity) < abs(known->arity))
+            row->arity = known->arity;
+    }
+}
+
 /* Add what slotway answers itself whether the server knows it or not, and, for servers of before
  * 7.0, the subcommands that they do not list. Rows of the server come first and win. */
 static void add_builtin_rows(struct learn *learn)
@@ -316,6 +328,7 @@ static bool learn_rows(struct learn *learn, const redisReply *reply, const char 
     }
     if (learn->old)
         complete_old_rows(learn);
+    keep_own_arity(learn);
     add_builtin_rows(learn);
     return true;
 }

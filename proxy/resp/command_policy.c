@@ -189,6 +189,17 @@ static struct policy policy_derive(const struct command *cmd, const struct comma
                            row->flags & COMMAND_BLOCKING};
 }
 
+/* Are all arguments behind the name keys, or keys with a value each? Only then can the request be
+ * taken apart (and put together again) key by key. */
+static bool policy_may_split(const struct command *cmd)
+{
+    const struct command_keyspec *spec = cmd->specs;
+
+    return cmd->nspecs == 1 && spec->begin == COMMAND_BEGIN_INDEX &&
+           spec->find == COMMAND_FIND_RANGE && spec->at == 1 && spec->last == -1 &&
+           spec->limit <= 1 && (spec->step == 1 || cmd->flags & COMMAND_PAIRS);
+}
+
 void command_policy_apply(struct command *cmd, const struct command_row *row)
 {
     const char *bar = strchr(cmd->name, '|');
@@ -203,6 +214,8 @@ void command_policy_apply(struct command *cmd, const struct command_row *row)
     if (strcmp(cmd->name, "pfcount") == 0) /* writes its cache; COMMAND does not tell */
         cmd->flags |= COMMAND_MAY_REPLICATE;
     cmd->kind = policy.kind;
+    if (cmd->kind == COMMAND_SPLIT && !policy_may_split(cmd))
+        cmd->kind = COMMAND_KEYED;
     cmd->merge = policy.merge;
     cmd->local = policy.local;
     if (policy.local != COMMAND_LOCAL_NONE)

@@ -455,6 +455,30 @@ START_TEST(learned_from_a_new_server)
 }
 END_TEST
 
+/* A server that says of commands which slotway knows what it is not ready for. */
+/* clang-format off */
+static const char odd_server[] =
+    "*3\r\n"
+    HEAD("$3\r\ndel\r\n") "*1\r\n+write\r\n:2\r\n:-1\r\n:2\r\n*0\r\n*0\r\n"
+        INDEX_RANGE("2", "-1", "2") "*0\r\n"
+    HEAD("$4\r\nmget\r\n") "*1\r\n+readonly\r\n:1\r\n:-1\r\n:1\r\n*0\r\n*0\r\n"
+        INDEX_RANGE("1", "-1", "1") "*0\r\n"
+    "*10\r\n$4\r\necho\r\n:-1\r\n*0\r\n:0\r\n:0\r\n:0\r\n" NO_LISTS;
+/* clang-format on */
+
+START_TEST(what_is_split_or_answered_here_has_the_arguments_for_it)
+{
+    const char *error;
+    struct command_table *table = command_learn(BYTES(odd_server), &error);
+
+    ck_assert_ptr_nonnull(table);
+    ck_assert_uint_eq(find(table, "del a b")->kind, COMMAND_KEYED);
+    ck_assert_uint_eq(find(table, "mget a b")->kind, COMMAND_SPLIT);
+    ck_assert(!command_arity_ok(find(table, "echo a"), 1));
+    command_table_free(table);
+}
+END_TEST
+
 static const char old_server[] =
     "*4\r\n"
     "*6\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
@@ -530,6 +554,7 @@ static Suite *command_suite(void)
     tcase_add_test(tcase, requests_that_may_block);
     tcase_add_test(tcase, error_texts_of_redis);
     tcase_add_test(tcase, learned_from_a_new_server);
+    tcase_add_test(tcase, what_is_split_or_answered_here_has_the_arguments_for_it);
     tcase_add_test(tcase, learned_from_an_old_server);
     tcase_add_test(tcase, reply_that_is_not_of_command);
     tcase_add_test(tcase, cut_reply_is_not_learned);
