@@ -172,6 +172,10 @@ static const char *pool_complaint(const struct pool *pool, const struct backend 
     uint64_t now = pool->worker->now;
     if (b->state != BACKEND_READY && now - b->opened > config->connect_timeout * 1000ull)
         return "connect-timeout";
+    /* Not read from (pool_hold_back), so its end would not be seen either, and whoever waits in a
+     * blocking command would wait beyond its time. */
+    if ((pool->flags & TOPOLOGY_SILENT) && stream_is_left(&b->stream))
+        return "closed by the node";
     if (b->in_flight == 0)
         return NULL;
     if (pool_is_due(pool) && !b->replica && b->head->started < pool->demoted)

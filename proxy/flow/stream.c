@@ -4,6 +4,7 @@
 #include "flow/stream.h"
 #include "flow/worker.h"
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -126,6 +127,12 @@ void stream_set_reading(struct stream *s, bool reading)
         return;
     s->reading = reading;
     stream_watch(s);
+}
+
+bool stream_is_left(const struct stream *s)
+{
+    struct pollfd end = {.fd = s->io.fd, .events = POLLRDHUP};
+    return poll(&end, 1, 0) > 0;
 }
 
 ssize_t stream_read(struct stream *s, char *buf, size_t cap)

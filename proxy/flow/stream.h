@@ -63,6 +63,9 @@ void stream_open(struct stream *s, struct worker *w, int fd, const struct stream
 /* Close the socket, drop the bytes. The struct stays the owner's. Safe to call twice. */
 void stream_close(struct stream *s);
 void stream_set_reading(struct stream *s, bool reading);
+/* Has the peer closed the connection? Asks the kernel and reads nothing: for a stream that is not
+ * read from. */
+bool stream_is_left(const struct stream *s);
 
 /* One read(2): bytes read, or STREAM_AGAIN, STREAM_EOF, STREAM_ERROR (errno set). */
 ssize_t stream_read(struct stream *s, char *buf, size_t cap);

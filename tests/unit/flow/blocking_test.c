@@ -150,6 +150,24 @@ START_TEST(waits_no_longer_than_its_time_for_a_node)
 }
 END_TEST
 
+/* The control connection may know of the node's death first: then nothing is read from it any
+ * more. */
+START_TEST(the_end_of_a_node_is_seen_though_it_is_not_read_from)
+{
+    flow_send(f, c, "BLPOP b 0.3", "GET c");
+    flow_lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0.3");
+    f->nodes[NODE_A].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_node_dies(f, NODE_A);
+    flow_pass(f, 700); /* not only when backend-timeout is over */
+    ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 0);
+    flow_node_serves(f, NODE_B, "GET c", "$-1\r\n");
+    flow_expect(f, c, "*-1\r\n$-1\r\n");
+    flow_node_returns(f, NODE_A);
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_is_gone_at_the_node)
 {
     flow_send(f, c, "BLPOP b 0");
@@ -395,6 +413,7 @@ static Suite *blocking_suite(void)
                         sizeof resends / sizeof *resends);
     tcase_add_test(t, a_connection_that_said_that_it_is_a_replica_now_is_not_used_again);
     tcase_add_test(t, waits_no_longer_than_its_time_for_a_node);
+    tcase_add_test(t, the_end_of_a_node_is_seen_though_it_is_not_read_from);
     tcase_add_test(t, a_client_that_leaves_is_gone_at_the_node);
     tcase_add_test(t, a_client_that_leaves_behind_many_requests_is_gone_at_the_node);
     tcase_add_test(t, input_that_ends_before_the_command_could_be_issued_does_not_block);
