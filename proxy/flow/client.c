@@ -685,6 +685,8 @@ static void client_make_room(struct client *c)
 static void client_read_own(struct client *c)
 {
     client_make_room(c);
+    c->large_room = c->in->cap < UINT32_MAX ? (uint32_t)c->in->cap : UINT32_MAX;
+    c->large_after = c->commands;
     size_t room = c->in->cap - c->in_end;
     ssize_t n = stream_read(&c->stream, c->in->data + c->in_end,
                             room < CLIENT_READ_MAX ? room : CLIENT_READ_MAX);

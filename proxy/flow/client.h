@@ -70,6 +70,8 @@ struct client {
     uint32_t conflicts;   /* order.h: of these, writes that were executed */
     uint32_t parked;      /* its requests on the parked list */
     uint16_t key_slot;    /* of its latest command with a key; SLOT_NONE: none yet */
+    uint32_t large_room;  /* bytes of the last buffer of its own that it read into … */
+    uint64_t large_after; /* … after so many commands */
     int64_t created;      /* seconds, CLOCK_MONOTONIC */
     int64_t active;       /* seconds */
 };

@@ -46,6 +46,23 @@ static const char *client_or_empty(const char *text)
     return text ? text : "";
 }
 
+/* Redis gives a client's buffer for reading back when it has been idle for longer (seconds). */
+#define CLIENT_ROOM_KEPT 2
+/* What is read at a time, at least (PROTO_IOBUF_LEN of Redis). */
+#define CLIENT_ROOM_MIN (16 * 1024)
+
+/* qbuf and qbuf-free together: the buffer that redis-server would have for the client now, by the
+ * size of its last request. Here it is the worker's, which all share, unless the request is long.
+ */
+static size_t client_room(const struct client *c, int64_t idle)
+{
+    if (c->in)
+        return c->in->cap;
+    if (idle > CLIENT_ROOM_KEPT || c->commands == 0)
+        return 0;
+    return c->large_room && c->commands <= c->large_after + 1 ? c->large_room : CLIENT_ROOM_MIN;
+}
+
 /* One line of CLIENT LIST. executing: bytes of the client's command that asks for it, 0: another
  * one asks. As in Redis, they count as buffered; its reply is not pending yet. */
 static void client_print(const struct client *c, size_t executing, struct gather_part *part)
@@ -57,6 +74,7 @@ static void client_print(const struct client *c, size_t executing, struct gather
     int64_t now = (int64_t)(c->worker->now / 1000000);
     size_t queued = c->in_end - c->in_begin + executing;
     size_t allocated = c->in ? c->in->cap : 0;
+    size_t room = client_room(c, now - c->active);
     local_address_peer(c, peer);
     local_address_own(c, own);
     client_print_flags(c, flags);
@@ -71,7 +89,7 @@ static void client_print(const struct client *c, size_t executing, struct gather
         (long long)(now - c->created), (long long)(now - c->active), flags,
         pubsub_count(c, PUBSUB_CHANNEL), pubsub_count(c, PUBSUB_PATTERN),
         pubsub_count(c, PUBSUB_SHARD), t ? (int)t->count : -1, queued,
-        allocated > queued ? allocated - queued : 0, t ? t->bytes : 0, c->stream.out.len > 0,
+        room > queued ? room - queued : 0, t ? t->bytes : 0, c->stream.out.len > 0,
         c->stream.out.len, sizeof *c + allocated + c->stream.out.len,
         c->stream.blocked ? "rw" : "r", c->last_command ? c->last_command->name : "NULL",
         (long long)tracking_redirect(c), c->flags & CLIENT_RESP3 ? 3 : 2,

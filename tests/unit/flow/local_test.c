@@ -1,8 +1,11 @@
 /* local_test: commands that slotway answers itself, or by one node's leave, for which a plain
- * server is no measure: ACL with a password, DEBUG, SAVE. */
+ * server is no measure: ACL with a password, DEBUG, SAVE, memory of clients. */
 #include "flow/client.h"
 #include "support/flow.h"
 #include "support/unit.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct flow *f;
@@ -129,6 +132,45 @@ START_TEST(saves_go_to_all_masters)
 }
 END_TEST
 
+/* --- CLIENT LIST --- */
+
+/* qbuf-free of the client that was opened last, as another one is told. */
+static int free_room(void)
+{
+    char list[4096] = "", id[40];
+    snprintf(id, sizeof id, "CLIENT LIST ID %llu", (unsigned long long)flow_newest(f)->id);
+    flow_send(f, c, id);
+    flow_settle(f);
+    ck_assert_int_gt(read(c, list, sizeof list - 1), 0);
+    const char *at = strstr(list, " qbuf=0 qbuf-free=");
+    ck_assert_msg(at != NULL, "%s", list);
+    return atoi(at + strlen(" qbuf=0 qbuf-free="));
+}
+
+START_TEST(room_for_reading_is_shown_as_redis_shows_it)
+{
+    char large[60000];
+    int other = flow_client(f);
+    ck_assert_int_eq(free_room(), 0);
+    flow_send(f, other, "ECHO 1");
+    flow_expect(f, other, "$1\r\n1\r\n");
+    ck_assert_int_eq(free_room(), 16384);
+    int len = snprintf(large, sizeof large, "*2\r\n$4\r\nECHO\r\n$%d\r\n%050000d\r\n", 50000, 1);
+    flow_send_raw(f, other, large, 20000);
+    flow_settle(f);
+    flow_send_raw(f, other, large + 20000, (size_t)len - 20000);
+    flow_settle(f);
+    ck_assert_int_gt(read(other, large, sizeof large), 50000);
+    ck_assert_int_ge(free_room(), 50000);
+    flow_send(f, other, "ECHO 1");
+    flow_expect(f, other, "$1\r\n1\r\n");
+    ck_assert_int_eq(free_room(), 16384);
+    flow_newest(f)->active -= 3;
+    ck_assert_int_eq(free_room(), 0);
+    close(other);
+}
+END_TEST
+
 static Suite *local_suite(void)
 {
     Suite *suite = suite_create("local");
@@ -138,6 +180,7 @@ static Suite *local_suite(void)
     tcase_add_test(t, the_default_user_has_the_password_of_requirepass);
     tcase_add_test(t, other_users_are_refused_and_reach_no_node);
     tcase_add_test(t, debug_and_saves_need_allow_admin);
+    tcase_add_test(t, room_for_reading_is_shown_as_redis_shows_it);
     suite_add_tcase(suite, t);
 
     TCase *admin = tcase_create("allow-admin");
