@@ -1,6 +1,7 @@
 /* combine: the merges with code of their own, one per command that needs it. */
 #include "flow/combine.h"
 #include "flow/combine_config.h"
+#include "flow/combine_latency.h"
 #include "flow/combine_script.h"
 #include "flow/local_call.h"
 #include "flow/local_info.h"
@@ -81,6 +82,7 @@ static const combine_fn combine_table[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_DEBUG] = local_debug_merge,
     [COMMAND_LOCAL_CONFIG] = combine_config,
     [COMMAND_LOCAL_SCRIPT_EXISTS] = combine_script_exists,
+    [COMMAND_LOCAL_LATENCY] = combine_latency,
 };
 
 bool combine_then(struct worker *w, struct fanout *f)

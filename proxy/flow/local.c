@@ -37,6 +37,7 @@ static const local_handler local_handlers[COMMAND_LOCAL_COUNT] = {
     [COMMAND_LOCAL_WAIT] = local_wait,
     [COMMAND_LOCAL_RANDOMKEY] = local_to_masters,
     [COMMAND_LOCAL_FUNCTION_STATS] = local_to_masters,
+    [COMMAND_LOCAL_LATENCY] = local_to_masters,
     [COMMAND_LOCAL_SUBSCRIBE] = local_subscribe,
     [COMMAND_LOCAL_UNSUBSCRIBE] = local_unsubscribe,
     [COMMAND_LOCAL_PUBSUB] = local_pubsub,

@@ -357,6 +357,42 @@ START_TEST(what_is_no_reply_to_scan_is_an_error)
 }
 END_TEST
 
+/* The answers of the masters to LATENCY, and what becomes of them. */
+static void latency(const char *command, const char *a, const char *b, const char *third,
+                    const char *want)
+{
+    flow_send(f, c, command);
+    flow_node_serves(f, NODE_A, command, a);
+    flow_node_serves(f, NODE_B, command, b);
+    flow_node_serves(f, NODE_C, command, third);
+    flow_expect(f, c, want);
+}
+
+#define CALLS(n, histogram) "*4\r\n$5\r\ncalls\r\n:" n "\r\n$14\r\nhistogram_usec\r\n" histogram
+
+START_TEST(latency_of_all_masters_is_that_of_one_server)
+{
+    latency("LATENCY HISTOGRAM", "*2\r\n$3\r\nget\r\n" CALLS("6", "*4\r\n:2\r\n:5\r\n:8\r\n:6\r\n"),
+            "*4\r\n$3\r\nset\r\n" CALLS("1", "*2\r\n:4\r\n:1\r\n") /**/
+            "$3\r\nget\r\n" CALLS("3", "*4\r\n:1\r\n:1\r\n:4\r\n:3\r\n"),
+            "*0\r\n",
+            "*4\r\n$3\r\nget\r\n" /* no more than 1, 2, 4 and 8 µs */
+            CALLS("9", "*8\r\n:1\r\n:1\r\n:2\r\n:6\r\n:4\r\n:8\r\n:8\r\n:9\r\n") /**/
+            "$3\r\nset\r\n" CALLS("1", "*2\r\n:4\r\n:1\r\n"));
+    latency("LATENCY LATEST",
+            "*2\r\n*4\r\n$4\r\nfork\r\n:70\r\n:3\r\n:9\r\n"
+            "*4\r\n$7\r\ncommand\r\n:60\r\n:5\r\n:7\r\n",
+            "*1\r\n*4\r\n$7\r\ncommand\r\n:61\r\n:4\r\n:6\r\n", "*0\r\n",
+            "*2\r\n*4\r\n$4\r\nfork\r\n:70\r\n:3\r\n:9\r\n"
+            "*4\r\n$7\r\ncommand\r\n:61\r\n:4\r\n:7\r\n");
+    latency("LATENCY HISTORY command", "*2\r\n*2\r\n:10\r\n:1\r\n*2\r\n:30\r\n:2\r\n",
+            "*1\r\n*2\r\n:20\r\n:3\r\n", "*0\r\n",
+            "*3\r\n*2\r\n:10\r\n:1\r\n*2\r\n:20\r\n:3\r\n*2\r\n:30\r\n:2\r\n");
+    latency("LATENCY LATEST", "*0\r\n", "+OK\r\n", "*0\r\n",
+            "-ERR slotway can't merge what the nodes answered\r\n");
+}
+END_TEST
+
 static Suite *fanout_suite(void)
 {
     Suite *suite = suite_create("fanout");
@@ -389,6 +425,7 @@ static Suite *fanout_suite(void)
     tcase_add_test(t, scan_keeps_what_it_has_when_the_next_master_fails);
     tcase_add_test(t, a_scan_whose_client_leaves_ends_with_the_reply_under_way);
     tcase_add_test(t, what_is_no_reply_to_scan_is_an_error);
+    tcase_add_test(t, latency_of_all_masters_is_that_of_one_server);
     suite_add_tcase(suite, t);
     return suite;
 }
