@@ -147,6 +147,7 @@ const NODE_COLUMNS = [
     title: 'Connections',
     fill: fillConnections,
     number: true,
+    class: 'connections',
     mark: ({ connections: c }) => quiet(c.shared + c.bulk + c.leased),
     minor: true,
     help: 'shared ones (+ those for large values) · leased to single clients/of how many there may be',
@@ -156,7 +157,12 @@ const NODE_COLUMNS = [
     text: lagText,
     mark: (node) => (node.replication_link === 'down' ? 'bad' : ''),
   },
-  field('Memory', 'memory_used_bytes', bytes, { fill: fillMemory, minor: true, mark: null }),
+  field('Memory', 'memory_used_bytes', bytes, {
+    fill: fillMemory,
+    class: 'memory',
+    minor: true,
+    mark: null,
+  }),
   field('Keys', 'keys', count, { minor: true }),
   { title: 'Version', text: (node) => node.version || MISSING, minor: true },
 ];

@@ -275,6 +275,15 @@ async function fitsOnAPhone() {
   await phone.waitForSelector('#nodes tbody tr');
   const wide = await phone.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(wide <= 360, `${wide} pixels wide`);
+  // A node's figures, all of them, are within its row.
+  const row = phone.locator('#nodes tbody tr').first();
+  await row.locator('.open').click();
+  for (const cell of await row.locator('td').all()) {
+    const name = await cell.getAttribute('data-label');
+    const cut = await cell.evaluate((it) => it.scrollWidth - it.clientWidth);
+    assert.ok(cut <= 0, `${name} is ${cut} pixels too wide`);
+    assert.ok(await cell.isVisible(), `${name} is not shown`);
+  }
   const ground = await phone.evaluate(() => getComputedStyle(document.body).backgroundColor);
   assert.match(ground, /rgb\((\d|[1-3]\d), /);
   await phone.click('#theme'); // light
