@@ -164,10 +164,11 @@ struct discovery *discovery_start(struct ev_loop *loop, const struct config *con
                                    .ctx = d};
     d->learning = learning_new();
     d->env.health = calloc(TOPOLOGY_MAX_NODES, sizeof(*d->env.health));
+    d->env.moving = calloc(SLOT_COUNT, sizeof(*d->env.moving));
     for (uint16_t i = 0; d->env.health && i < TOPOLOGY_MAX_NODES; i++)
         health_forget(&d->env.health[i]);
     start_watchers(d);
-    if (!d->env.resolver || !d->env.registry || !d->learning || !d->env.health) {
+    if (!d->env.resolver || !d->env.registry || !d->learning || !d->env.health || !d->env.moving) {
         log_warning("cluster: out of memory or threads");
         discovery_stop(d);
         return NULL;
@@ -195,6 +196,7 @@ void discovery_stop(struct discovery *d)
     resolver_stop(d->env.resolver);
     registry_free(d->env.registry);
     free(d->env.health);
+    free((void *)d->env.moving);
     topology_unref(d->published);
     topology_unref(d->merged);
     config_unref(d->config);
@@ -220,6 +222,11 @@ void discovery_configure(struct discovery *d, const struct config *config)
 const struct health *discovery_health(const struct discovery *d, uint16_t index)
 {
     return &d->env.health[index];
+}
+
+bool discovery_is_moving(const struct discovery *d, uint32_t slot)
+{
+    return atomic_load_explicit(&d->env.moving[slot], memory_order_relaxed);
 }
 
 void discovery_hint(struct discovery *d)

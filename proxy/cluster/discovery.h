@@ -30,6 +30,9 @@ struct health;
 /* What the node with this stable index says of itself. Any thread, while d exists. */
 const struct health *discovery_health(const struct discovery *d, uint16_t index);
 
+/* Does the owner of this slot say that it is giving it away? Any thread, while d exists. */
+bool discovery_is_moving(const struct discovery *d, uint32_t slot);
+
 /* From any thread: something smells (MOVED, lost connection, uncovered slot): ask at once,
  * coalesced, and ask often (every 50 ms) until half a second has passed without a further hint and
  * all nodes are well. */

@@ -144,11 +144,28 @@ static void number_nodes(struct view *view, struct registry *registry, double no
     }
 }
 
+/* Of the slots of this node, those that it is giving away. */
+static void note_moving(const struct endpoint_env *env, const struct view *view)
+{
+    const struct view_node *node = &view->nodes[view->myself];
+    bool moving[SLOT_COUNT] = {false};
+
+    for (uint16_t i = 0; i < view->nmoving; i++)
+        moving[view->moving[i]] = true;
+    for (uint16_t i = 0; i < node->nranges; i++) {
+        const struct view_range *range = &view->ranges[node->first_range + i];
+
+        for (uint32_t slot = range->first; slot <= range->last; slot++)
+            atomic_store_explicit(&env->moving[slot], moving[slot], memory_order_relaxed);
+    }
+}
+
 static void take_view(struct endpoint *e, struct view *view, double asked_at, double now)
 {
     bool same = e->view && e->view->digest == view->digest && !e->loading && !e->busy;
 
     number_nodes(view, e->env->registry, now);
+    note_moving(e->env, view);
     view_free(e->view);
     e->view = view;
     e->view_at = now;

@@ -24,6 +24,7 @@ struct endpoint_env {
     struct registry *registry;
     const struct config *config;
     struct health *health; /* of all nodes, by index */
+    _Atomic bool *moving;  /* slots that their owners are giving away; read by any thread */
     /* Something that the topology is made of changed here. */
     void (*on_change)(void *ctx);
     /* A node that was published as silent has answered. */

@@ -121,13 +121,28 @@ static bool add_range(struct view *view, struct view_node *node, char *s)
     return true;
 }
 
+/* "[77->-ID]": given away; "[77-<-ID]": not its owner's word. */
+static void add_moving(struct view *view, char *s)
+{
+    char *arrow = strstr(s, "->-");
+    uint64_t slot;
+
+    if (!arrow || view->nmoving == MAX_RANGES)
+        return;
+    *arrow = '\0';
+    if (number(s + 1, SLOT_COUNT - 1, &slot))
+        view->moving[view->nmoving++] = (uint16_t)slot;
+}
+
 static bool parse_slots(struct view *view, struct view_node *node, char **save)
 {
     node->first_range = view->nranges;
-    for (char *s = strtok_r(NULL, " ", save); s; s = strtok_r(NULL, " ", save))
-        if (*s != '[' &&
-            !add_range(view, node, s)) /* "[": a slot on the move, not its owner's word */
+    for (char *s = strtok_r(NULL, " ", save); s; s = strtok_r(NULL, " ", save)) {
+        if (*s == '[')
+            add_moving(view, s);
+        else if (!add_range(view, node, s))
             return false;
+    }
     return true;
 }
 
@@ -204,7 +219,8 @@ static bool make_room(struct view *view, const char *text, size_t len)
     ranges = count_words(view->text);
     view->nodes = calloc(lines, sizeof(*view->nodes));
     view->ranges = calloc(ranges + 1, sizeof(*view->ranges));
-    return view->nodes && view->ranges;
+    view->moving = calloc(ranges + 1, sizeof(*view->moving));
+    return view->nodes && view->ranges && view->moving;
 }
 
 struct view *view_parse(const char *text, size_t len, const char **error)
@@ -242,5 +258,6 @@ void view_free(struct view *view)
     free(view->text);
     free(view->nodes);
     free(view->ranges);
+    free(view->moving);
     free(view);
 }

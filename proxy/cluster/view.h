@@ -29,15 +29,17 @@ struct view {
     uint16_t nranges;
     uint16_t myself; /* position of the node that was asked */
     uint32_t nslots; /* slots that have an owner */
+    uint16_t nmoving;
     uint64_t digest; /* of all that matters here: without ping times and link states */
     struct view_node *nodes;
     struct view_range *ranges;
+    uint16_t *moving; /* slots that the node is giving away; not part of the digest */
     char *text;
 };
 
 /* Parse a CLUSTER NODES reply of any version since 3.0. Nodes in handshake or without an address
- * are left out, as are slots on the move. NULL and *error (static text) if it is malformed: then
- * nothing of it can be believed. Owner: caller; view_free. */
+ * are left out, as are slots that it is given. NULL and *error (static text) if it is malformed:
+ * then nothing of it can be believed. Owner: caller; view_free. */
 struct view *view_parse(const char *text, size_t len, const char **error);
 void view_free(struct view *view); /* NULL is fine */
 

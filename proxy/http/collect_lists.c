@@ -1,5 +1,6 @@
 /* collect_lists: puts together what each worker holds: clients, slow requests, hot keys, large
  * values, refusals, load of slots. */
+#include "cluster/discovery.h"
 #include "http/collector.h"
 #include <math.h>
 #include <stdio.h>
@@ -191,6 +192,15 @@ static void collector_take_load(struct stats *s, const struct survey *survey)
     s->sampled += survey->sampled;
 }
 
+/* What requests have met, and what the nodes themselves say. */
+static void collector_take_moving(struct collector *c)
+{
+    const struct discovery *d = c->process->discovery;
+    for (uint32_t slot = 0; d && slot < SLOT_COUNT; slot++)
+        if (discovery_is_moving(d, slot))
+            c->stats.moving[slot] = true;
+}
+
 /* --- all of it --- */
 
 void collector_take_lists(struct collector *c)
@@ -216,6 +226,7 @@ void collector_take_lists(struct collector *c)
         if (survey->waiting_oldest > oldest)
             oldest = survey->waiting_oldest;
     }
+    collector_take_moving(c);
     s->now[NOW_waiting_oldest_ms] = (double)oldest / 1e3;
     s->ncount = collector_rank_keys(c, false, s->by_count);
     s->nbytes = collector_rank_keys(c, true, s->by_bytes);

@@ -311,6 +311,40 @@ START_TEST(a_dead_master_turns_it_red_and_a_failover_green)
 }
 END_TEST
 
+/* --- a slot that is given away --- */
+
+#define MOVED_SLOT 100
+
+static bool slot_is(void *arg)
+{
+    size_t i;
+    json_t *range, *stats = http_stats(proxy->stats_port);
+    bool found = false;
+    json_array_foreach(http_at(stats, "slots.ranges"), i, range)
+    {
+        json_int_t first = json_integer_value(json_object_get(range, "first"));
+        json_int_t last = json_integer_value(json_object_get(range, "last"));
+        const char *state = json_string_value(json_object_get(range, "state"));
+        found = found || (first <= MOVED_SLOT && MOVED_SLOT <= last && strcmp(state, arg) == 0);
+    }
+    json_decref(stats);
+    return found;
+}
+
+/* Also when nobody asks for what is in it. */
+START_TEST(a_slot_that_is_given_away_is_shown)
+{
+    char id[64], migrating[] = "migrating", ok[] = "ok";
+    int from = cluster_master(cluster, 0), to = cluster_master(cluster, 1);
+    ck_assert_int_eq(sscanf(ask_port(to, "CLUSTER MYID"), "%*[^0-9a-f]%40[0-9a-f]", id), 1);
+    ck_assert(wait_until(slot_is, ok, 10000));
+    ask_port(from, "CLUSTER SETSLOT %d MIGRATING %s", MOVED_SLOT, id);
+    ck_assert(wait_until(slot_is, migrating, 10000));
+    ask_port(from, "CLUSTER SETSLOT %d STABLE", MOVED_SLOT);
+    ck_assert(wait_until(slot_is, ok, 10000));
+}
+END_TEST
+
 /* --- actions --- */
 
 static char *token(void)
@@ -443,5 +477,6 @@ FIXTURE_SUITE("stats", 60, "--stats-admin yes", who_may_see_what, every_answer_c
               the_default_password_is_for_this_host,
               the_default_password_is_not_for_names_of_others, slow_connections_keep_nobody_out,
               garbage_is_refused, events_are_a_snapshot_a_second,
-              a_dead_master_turns_it_red_and_a_failover_green, actions_need_a_token,
-              a_client_is_closed, it_is_told_why_clients_are_closed, drain_and_resume)
+              a_dead_master_turns_it_red_and_a_failover_green, a_slot_that_is_given_away_is_shown,
+              actions_need_a_token, a_client_is_closed, it_is_told_why_clients_are_closed,
+              drain_and_resume)

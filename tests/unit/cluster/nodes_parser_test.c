@@ -40,6 +40,8 @@ START_TEST(masters_replicas_epochs_and_slots_are_read)
     ck_assert_uint_eq(v->nodes[1].nranges, 2);
     ck_assert_uint_eq(v->ranges[v->nodes[1].first_range].last, 5460);
     ck_assert_uint_eq(v->ranges[v->nodes[1].first_range + 1].first, 5462);
+    ck_assert_uint_eq(v->nmoving, 1);
+    ck_assert_uint_eq(v->moving[0], 5463);
     view_free(v);
 }
 END_TEST
