@@ -93,6 +93,7 @@ bool combine_then(struct worker *w, struct fanout *f)
 void combine_special(struct worker *w, struct fanout *f, struct bufq *out)
 {
     if (!combine_table[f->local](w, f, out)) {
+        bufq_clear(&w->chunks, out); /* as far as it got */
         struct reply r = local_reply_to(w, f->parent, out);
         reply_error(&r, "ERR slotway can't merge what the nodes answered");
     }

@@ -118,6 +118,25 @@ START_TEST(a_part_that_is_not_what_was_asked_for_is_an_error)
 }
 END_TEST
 
+START_TEST(what_can_not_be_merged_to_its_end_leaves_nothing_behind)
+{
+    static const char digest[] = "SCRIPT EXISTS 53f1da8c8a352df2fd0b308664621bc76c9e57cd";
+    static const char error[] = "-ERR slotway can't merge what the nodes answered\r\n";
+    flow_send(f, c, digest);
+    flow_node_serves(f, NODE_A, digest, "*1\r\n:1\r\n");
+    flow_node_serves(f, NODE_B, digest, "*1\r\n+x\r\n");
+    flow_node_serves(f, NODE_C, digest, "*1\r\n:1\r\n");
+    flow_expect(f, c, error);
+    flow_send(f, c, "CONFIG GET a*");
+    flow_settle(f);
+    int node = NODE_A; /* any one is asked */
+    while (node < NODE_C && !flow_node_takes(f, (enum flow_node)node))
+        node++;
+    flow_answer(f, (enum flow_node)node, "*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$-1\r\n");
+    flow_expect(f, c, error);
+}
+END_TEST
+
 START_TEST(del_unlink_exists_and_touch_add_up)
 {
     static const char *const names[] = {"DEL", "UNLINK", "EXISTS", "TOUCH"};
@@ -407,6 +426,7 @@ static Suite *fanout_suite(void)
     tcase_add_test(t, a_failed_part_is_an_error_and_no_nil);
     tcase_add_test(t, the_first_of_several_errors_is_the_answer);
     tcase_add_test(t, a_part_that_is_not_what_was_asked_for_is_an_error);
+    tcase_add_test(t, what_can_not_be_merged_to_its_end_leaves_nothing_behind);
     tcase_add_test(t, del_unlink_exists_and_touch_add_up);
     tcase_add_test(t, mset_takes_each_key_with_its_value);
     tcase_add_test(t, commands_that_are_not_split_are_refused_across_slots);
