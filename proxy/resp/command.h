@@ -40,7 +40,7 @@ enum command_merge {
 
 /* Every handler in slotway that a policy can name: locally answered commands and special merges.
  * X(enumerator suffix) is kept in command_local.def: one row a handler, and the policy table in
- * command.c refers to it. */
+ * command_policy.c refers to it. */
 enum command_local {
     COMMAND_LOCAL_NONE,
 #define X(name) COMMAND_LOCAL_##name,
@@ -65,7 +65,7 @@ enum command_local {
 #define COMMAND_SKIP_MONITOR   (1u << 12) /* Redis' own "skip_monitor" flag */
 #define COMMAND_NO_MULTI       (1u << 13) /* Redis does not allow it inside MULTI */
 
-struct command_keyspec; /* private to command.c */
+struct command_keyspec; /* command_row.h */
 
 struct command {
     const char *name;  /* lower case, subcommands as Redis prints them: "config|get" */
