@@ -334,10 +334,11 @@ uint32_t listener_raise_limits(const struct config *config)
 {
     rlim_t reserve = LISTENER_RESERVE + LISTENER_RESERVE_PER_WORKER * (rlim_t)config->threads;
     rlim_t need = config->maxclients + reserve;
+    rlim_t page = config->stats_port ? LISTENER_RESERVE_HTTP : 0;
     /* Each client may hold a connection of its own to a node: one that blocks, for example. */
-    rlim_t limit = listener_raise(need + config->maxclients);
+    rlim_t limit = listener_raise(need + config->maxclients + page);
     if (limit >= need)
-        return (uint32_t)(limit - reserve);
+        return (uint32_t)(limit - reserve - (limit >= need + page ? page : 0));
     uint32_t allowed = (uint32_t)(limit > 2 * reserve ? limit - reserve : limit / 2);
     log_warning("maxclients %u needs %llu open files, the limit is %llu: at most %u clients",
                 config->maxclients, (unsigned long long)need, (unsigned long long)limit, allowed);

@@ -17,7 +17,8 @@ void listener_stop(struct listener *l);
 /* Refuse connections, or (true) take them again, on the same sockets. */
 void listener_set_open(struct listener *l, bool open);
 
-/* Raise the limit on open files to what maxclients needs; returns how many clients it allows. */
+/* Raise the limit on open files to what maxclients needs; returns how many clients, and connections
+ * to nodes that one client has for itself, it allows together. */
 uint32_t listener_raise_limits(const struct config *config);
 
 #endif

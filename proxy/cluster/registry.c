@@ -78,10 +78,3 @@ double registry_seen(const struct registry *r, uint16_t index)
 {
     return index < r->used ? r->entries[index].seen : 0;
 }
-
-uint16_t registry_find(const struct registry *r, const char *id)
-{
-    struct entry *e = find(r, id);
-
-    return e ? (uint16_t)(e - r->entries) : TOPOLOGY_NO_NODE;
-}

@@ -19,6 +19,5 @@ uint16_t registry_see(struct registry *r, const char *id, double now);
 
 const char *registry_id(const struct registry *r, uint16_t index); /* "" if unused */
 double registry_seen(const struct registry *r, uint16_t index);    /* last registry_see */
-uint16_t registry_find(const struct registry *r, const char *id);  /* does not mark */
 
 #endif

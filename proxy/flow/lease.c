@@ -200,7 +200,8 @@ struct backend *lease_pick(struct worker *w, struct request *r, uint16_t node)
 
 /* --- giving back --- */
 
-void lease_return(struct backend *b)
+/* Clean, nothing under way: for others to use. Not bound any more. */
+static void lease_return(struct backend *b)
 {
     lease_unbind(b);
     b->on_push = NULL;

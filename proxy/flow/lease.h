@@ -35,8 +35,6 @@ void lease_bind(struct backend *b, struct client *c);
 /* The lease on this node that is bound to c, NULL: none. */
 struct backend *lease_of(const struct client *c, uint16_t node);
 
-/* Clean, nothing under way: for others to use. Not bound any more. */
-void lease_return(struct backend *b);
 /* All that are bound to c: given back clean, those with requests under way as soon as these are
  * answered; or closed, because state is left on them. */
 void lease_release_all(struct client *c);

@@ -270,7 +270,7 @@ static void survey_clear(struct survey *s)
     s->waiting_nowhere = s->waiting_nowhere_oldest = 0;
 }
 
-void survey_fill(struct worker *w, struct survey *s)
+static void survey_fill(struct worker *w, struct survey *s)
 {
     struct survey_node *by_index[TOPOLOGY_MAX_NODES] = {NULL};
     survey_clear(s);

@@ -82,7 +82,4 @@ void survey_free(struct survey *s); /* NULL is fine */
 /* From any thread: the worker fills s. s is not to be touched until it comes back. */
 void survey_ask(struct worker *w, struct survey *s);
 
-/* In the worker's thread: the answer (survey_ask comes to this; for tests). */
-void survey_fill(struct worker *w, struct survey *s);
-
 #endif

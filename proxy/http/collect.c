@@ -126,11 +126,6 @@ bool collector_on_survey(struct collector *c, struct survey *survey)
     return --c->due == 0;
 }
 
-bool collector_is_waiting(const struct collector *c)
-{
-    return c->due > 0;
-}
-
 /* --- slotway itself --- */
 
 static double collector_memory(void)

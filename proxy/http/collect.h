@@ -24,8 +24,6 @@ const struct topology *collector_newest(const struct collector *c);
 void collector_ask(struct collector *c, struct mailbox *asker, mailbox_fn done);
 /* True: it was the last one that is due. */
 bool collector_on_survey(struct collector *c, struct survey *survey);
-/* Are answers due? */
-bool collector_is_waiting(const struct collector *c);
 
 /* Put together what is known now. */
 void collector_take(struct collector *c);
