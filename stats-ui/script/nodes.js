@@ -141,8 +141,8 @@ const NODE_COLUMNS = [
     minor: true,
     help: ERROR_CLASSES.map(([, text, what]) => `${text}: ${what}`).join('; '),
   },
-  field('From it', 'bytes_in_rate', byteRate, { minor: true }),
-  field('To it', 'bytes_out_rate', byteRate, { minor: true }),
+  field('From it', 'bytes_in_rate', byteRate, { class: 'flow', minor: true }),
+  field('To it', 'bytes_out_rate', byteRate, { class: 'flow', minor: true }),
   {
     title: 'Connections',
     fill: fillConnections,
