@@ -88,7 +88,7 @@ bool transaction_may_write(const struct client *c);
 void transaction_reset(struct client *c);
 void transaction_free(struct client *c);
 
-/* --- EXEC under way: called by backend.c, route.c and request.c (transaction_reply.c) --- */
+/* --- EXEC under way: called by backend.c, route*.c and request.c (transaction_reply.c) --- */
 
 /* One of the replies before EXEC's own. */
 void transaction_note(struct request *r, const char *data, size_t len);
