@@ -331,8 +331,8 @@ static void watch_print_request(const char *request, size_t len, char out[WATCH_
     const struct secret_rule *rule = args.argc ? secret_rule(request, &args) : NULL;
     for (uint32_t i = 0; i < args.argc && n < WATCH_TEXT; i++) {
         bool hidden = secret_hides(rule, request, &args, i);
-        const char *arg = hidden ? SECRET_SHOWN : request + v[i].off;
-        size_t arg_len = hidden ? strlen(SECRET_SHOWN) : v[i].len;
+        const char *arg = hidden ? SECRET_SHOWN : request + args.v[i].off;
+        size_t arg_len = hidden ? strlen(SECRET_SHOWN) : args.v[i].len;
         if (i > 0)
             text[n++] = ' ';
         size_t take = arg_len < WATCH_TEXT ? arg_len : WATCH_TEXT;
