@@ -1,6 +1,7 @@
 /* drain and reload: SIGTERM finishes what is under way, SIGHUP takes a good file and keeps the old
  * configuration with a bad one; what the command line says about bad files. */
 #include "support/fixture.h"
+#include "support/http.h"
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -88,6 +89,18 @@ START_TEST(sigterm_closes_those_who_wait)
 }
 END_TEST
 
+/* Both reloads, the good one and the bad one, are events of the statistics page. */
+static bool reloads_are_events(void *arg)
+{
+    json_t *stats = http_stats(((struct proxy *)arg)->stats_port);
+    char *events = json_dumps(http_at(stats, "events.list"), 0);
+    bool both = strstr(events, "\"configuration reloaded\"") &&
+                strstr(events, "configuration not reloaded: ") && strstr(events, "no-such-thing");
+    free(events);
+    json_decref(stats);
+    return both;
+}
+
 START_TEST(sighup_reloads)
 {
     struct cluster *c = cluster_start();
@@ -116,6 +129,7 @@ START_TEST(sighup_reloads)
     unlink(file);
     proxy_signal(p, SIGHUP);
     ck_assert(proxy_wait_log(p, "No such file", 5000));
+    ck_assert(wait_until(reloads_are_events, p, 5000));
     expect(r, "OK", "SET reload x");
     redisFree(r);
     stop_and_check(p);

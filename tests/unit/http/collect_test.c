@@ -206,6 +206,23 @@ START_TEST(a_node_changes_and_leaves)
 }
 END_TEST
 
+START_TEST(a_burst_of_redirects_is_an_event)
+{
+    tick();
+    counters_add(&f->w->counters, COUNTER_redirects_ask, 99);
+    uint32_t before = tick()->nevents;
+    counters_add(&f->w->counters, COUNTER_redirects_moved, 150);
+    tick();
+    counters_add(&f->w->counters, COUNTER_redirects_moved, 200); /* it goes on */
+    tick();
+    const struct stats *s = tick();
+    ck_assert_uint_eq(s->nevents, before + 1);
+    ck_assert_int_eq(s->events[0].kind, EVENT_REDIRECTS);
+    ck_assert_str_eq(s->events[0].text,
+                     "a burst of redirects begins: 150 MOVED and ASK replies in a second");
+}
+END_TEST
+
 START_TEST(an_hour_leaves_nothing_behind)
 {
     size_t len, settled = 0;
@@ -242,6 +259,7 @@ static Suite *collect_suite(void)
     tcase_add_test(t, clients_slow_requests_and_refusals);
     tcase_add_test(t, a_hot_key);
     tcase_add_test(t, a_node_changes_and_leaves);
+    tcase_add_test(t, a_burst_of_redirects_is_an_event);
     tcase_add_test(t, an_hour_leaves_nothing_behind);
     suite_add_tcase(suite, t);
     return suite;

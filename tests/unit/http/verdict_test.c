@@ -92,6 +92,8 @@ START_TEST(no_node_at_all)
     s->time++;
     verdict_find(s);
     expect_text("no-cluster", "no node of the cluster has answered");
+    ck_assert(world_finding(s, "no-cluster")->since == s->started);
+    ck_assert_int_eq(world_finding(s, "no-cluster")->where, VERDICT_PROXY);
 }
 END_TEST
 
@@ -281,6 +283,81 @@ START_TEST(the_oldest_warning_hides_no_worse_one)
 }
 END_TEST
 
+/* What each rule finds is about something, and began with the first second of it. */
+static const struct {
+    const char *rule;
+    enum verdict_where where;
+} all_at_once[] = {
+    {"slots-uncovered", VERDICT_SLOTS}, {"worker-stuck", VERDICT_PROXY},
+    {"waiting-full", VERDICT_PROXY},    {"node-down", VERDICT_NODE},
+    {"clients-full", VERDICT_PROXY},    {"errors", VERDICT_PROXY},
+    {"node-state", VERDICT_NODE},       {"node-slow", VERDICT_NODE},
+    {"node-memory", VERDICT_NODE},      {"client-unread", VERDICT_CLIENT},
+    {"no-replica", VERDICT_NODE},       {"masters-on-one-host", VERDICT_HOST},
+    {"draining", VERDICT_PROXY},        {"default-password", VERDICT_PROXY},
+};
+
+static void everything_is_wrong(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        world_set_host(s, i, "10.0.0.9");
+        s->nodes[i].requests_rate = 1000;
+        s->nodes[i].latency = (struct stats_latency){i == 1 ? 4000 : 200, 9000, 9000};
+    }
+    world_set_flags(s, 2, TOPOLOGY_SILENT);
+    world_set_flags(s, 3, TOPOLOGY_SILENT); /* the replica of 0 */
+    s->nodes[4].state = STATS_LOADING;
+    s->nodes[1].v[NODE_memory_used_bytes] = 95;
+    s->nodes[1].v[NODE_memory_limit_bytes] = 100;
+    s->now[NOW_clients] = 9500;
+    s->now[NOW_waiting] = 95000;
+    s->now[NOW_requests_rate] = s->now[NOW_errors_rate] = 100;
+    s->noutput = 1;
+    s->by_output[0].id = 17;
+    s->by_output[0].output = 310ull * 1024 * 1024;
+    s->draining = true;
+    s->workers[1].stuck = 3;
+}
+
+START_TEST(each_rule_says_where_and_since_when)
+{
+    world_free(s);
+    s = world_new(3, "");
+    everything_is_wrong();
+    world_tick(s);
+    double first = s->time;
+    for (int i = 0; i < 4; i++)
+        world_tick(s);
+    for (size_t i = 0; i < sizeof all_at_once / sizeof all_at_once[0]; i++) {
+        const char *rule = all_at_once[i].rule;
+        const struct finding *f = world_finding(s, rule);
+        ck_assert_msg(f != NULL, "%s found nothing", rule);
+        ck_assert_msg(f->where == all_at_once[i].where, "%s is about %s", rule,
+                      verdict_wheres[f->where]);
+        ck_assert_msg((f->where == VERDICT_NODE) <= (*f->node != '\0'), "%s names no node", rule);
+        ck_assert_msg((f->where == VERDICT_CLIENT) == (f->client != 0), "%s names no client", rule);
+        ck_assert_msg((f->where == VERDICT_HOST) == (*f->host != '\0'), "%s names no host", rule);
+        ck_assert_msg(f->since == (strcmp(rule, "default-password") ? first : s->started),
+                      "%s since %f", rule, f->since);
+        ck_assert_str_ne(f->advice, "");
+    }
+    /* and "no-cluster", for which there is nothing else to be found */
+    ck_assert_uint_eq(verdict_rule_count, sizeof all_at_once / sizeof all_at_once[0] + 1);
+}
+END_TEST
+
+START_TEST(a_node_that_loads_or_runs_a_script)
+{
+    s->nodes[0].state = STATS_LOADING;
+    s->nodes[4].state = STATS_BUSY;
+    for (int i = 0; i < 3; i++)
+        world_tick(s);
+    ck_assert_uint_eq(s->verdict.n, 2);
+    expect_text("node-state", "master 10.0.0.1:6379 is loading its data");
+    ck_assert_str_eq(s->verdict.findings[1].text, "replica 10.0.0.3:6380 is busy with a script");
+}
+END_TEST
+
 START_TEST(suspicion)
 {
     world_set_flags(s, 0, TOPOLOGY_PFAIL);
@@ -314,6 +391,8 @@ static Suite *verdict_suite(void)
     tcase_add_test(t, states_of_slotway_itself);
     tcase_add_test(t, the_default_password);
     tcase_add_test(t, the_oldest_warning_hides_no_worse_one);
+    tcase_add_test(t, each_rule_says_where_and_since_when);
+    tcase_add_test(t, a_node_that_loads_or_runs_a_script);
     tcase_add_test(t, suspicion);
     suite_add_tcase(suite, t);
     return suite;
