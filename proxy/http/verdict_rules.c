@@ -30,6 +30,20 @@ static const char *role(const struct stats_node *node)
     return node->is_master ? "master" : "replica";
 }
 
+/* A whole number as people read it: "1,240". */
+static const char *grouped(double value, char out[32])
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof digits, "%.0f", value), n = 0;
+    for (int i = 0; i < len && n < 30; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            out[n++] = ',';
+        out[n++] = digits[i];
+    }
+    out[n] = '\0';
+    return out;
+}
+
 static bool has_slots(const struct stats_node *node)
 {
     return node->v[NODE_slots] > 0;
@@ -66,10 +80,10 @@ static void add_uncovered(struct stats *s, const struct verdict_rule *rule, uint
     /* what was sent before the node fell silent waits, too */
     double waiting = node ? node->v[NODE_waiting] + node->v[NODE_in_flight]
                           : (double)s->waiting_nowhere;
-    char range[32], wait[48] = "";
+    char range[32], wait[64] = "", number[32];
     snprintf(range, sizeof range, first == last ? "slot %u has" : "slots %u-%u have", first, last);
     if (waiting >= 1)
-        snprintf(wait, sizeof wait, ", %.0f requests wait", waiting);
+        snprintf(wait, sizeof wait, ", %s requests wait", grouped(waiting, number));
     struct finding *f = verdict_add(s, rule, VERDICT_SLOTS, "%s no master%s", range, wait);
     if (node)
         verdict_advise(about_node(f, node), "Start %s again, or one of its replicas.",
@@ -339,8 +353,9 @@ static void find_waiting(struct stats *s, const struct verdict_rule *rule)
     double waiting = s->now[NOW_waiting], limit = s->config->max_waiting_requests;
     if (limit == 0 || waiting < NEARLY_FULL * limit)
         return;
-    struct finding *f = verdict_add(s, rule, VERDICT_PROXY, "%.0f of at most %.0f requests wait",
-                                    waiting, limit);
+    char number[32], most[32];
+    struct finding *f = verdict_add(s, rule, VERDICT_PROXY, "%s of at most %s requests wait",
+                                    grouped(waiting, number), grouped(limit, most));
     f->value = waiting;
     verdict_advise(f, "Further ones get an error: max-waiting-requests.");
 }
@@ -350,8 +365,9 @@ static void find_clients(struct stats *s, const struct verdict_rule *rule)
     double limit = s->config->maxclients;
     if (s->now[NOW_clients] < NEARLY_FULL * limit)
         return;
-    struct finding *f = verdict_add(s, rule, VERDICT_PROXY, "%.0f of at most %.0f clients",
-                                    s->now[NOW_clients], limit);
+    char number[32], most[32];
+    struct finding *f = verdict_add(s, rule, VERDICT_PROXY, "%s of at most %s clients",
+                                    grouped(s->now[NOW_clients], number), grouped(limit, most));
     f->value = s->now[NOW_clients];
     verdict_advise(f, "Further ones are refused: maxclients, and the limit on open files.");
 }

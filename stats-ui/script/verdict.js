@@ -102,24 +102,23 @@ function drawSince(target, since, finding) {
   }
   const [age, time, button] = target.children;
   target.where = finding?.where;
-  const place = placeName(finding?.where);
+  const place = placeOf(finding?.where);
   setText(age, since ? `for ${duration(serverNow() - since)}` : '');
   setText(time, since ? `since ${clock(since)}` : '');
-  setText(button, place ? `Show ${place}` : '');
+  setText(button, place ? `Show ${place.kind}` : '');
+  setAttribute(button, 'aria-label', place && `Show ${place.kind} ${place.name}`);
   show(button, Boolean(place));
 }
 
-function placeName(where) {
-  switch (where?.kind) {
-    case 'slots':
-      return 'slots';
-    case 'node':
-      return model.nodes.get(where.node)?.address;
-    case 'client':
-      return where.client ? `client ${where.client}` : null;
-    default:
-      return null;
-  }
+// What kind of place it is and which one, if there is something to show.
+function placeOf(where) {
+  const names = {
+    slots: () => `${where.first} to ${where.last}`,
+    node: () => model.nodes.get(where.node)?.address,
+    client: () => where.client,
+  };
+  const name = names[where?.kind]?.();
+  return name ? { kind: where.kind, name } : null;
 }
 
 function goTo(where) {

@@ -217,6 +217,13 @@ async function aKilledMasterIsRed() {
   });
   assert.strictEqual(await nodeRow(victim.port).locator('.state').textContent(), 'down');
   assert.match(await page.title(), /^✖/);
+  await page.click('#verdict-since .where:text-is("Show slots")');
+  assert.strictEqual(await page.evaluate(() => document.activeElement.id), 'ribbon');
+  await page.getByRole('button', { name: `Show node 127.0.0.1:${victim.port}` }).click();
+  assert.match(
+    await page.evaluate(() => document.activeElement.textContent),
+    new RegExp(`^127.0.0.1:${victim.port}`),
+  );
   await eventually('requests wait', async () => Number(await figure('Waiting requests')) > 0);
 
   await eventually('another is master', async () => (await severity()) !== 'critical');

@@ -50,7 +50,7 @@ START_TEST(slots_without_a_master)
     double since = s->time;
     for (int i = 0; i < 5; i++)
         world_tick(s);
-    expect_text("slots-uncovered", "slots 10923-16383 have no master, 1240 requests wait");
+    expect_text("slots-uncovered", "slots 10923-16383 have no master, 1,240 requests wait");
     const struct finding *f = world_finding(s, "slots-uncovered");
     ck_assert(f->since == since && f->first == 10923 && f->last == 16383 && f->value == 5461);
     ck_assert_str_eq(f->node, s->nodes[2].id);
@@ -230,8 +230,8 @@ START_TEST(limits_that_are_nearly_reached)
     s->nodes[1].v[NODE_memory_used_bytes] = 95;
     s->nodes[1].v[NODE_memory_limit_bytes] = 100;
     world_tick(s);
-    expect_text("clients-full", "9500 of at most 10000 clients");
-    expect_text("waiting-full", "95000 of at most 100000 requests wait");
+    expect_text("clients-full", "9,500 of at most 10,000 clients");
+    expect_text("waiting-full", "95,000 of at most 100,000 requests wait");
     expect_text("node-memory", "10.0.0.2:6379 uses 95% of its memory");
     ck_assert_str_eq(s->verdict.findings[0].rule, "waiting-full"); /* the worst */
 }
