@@ -157,20 +157,30 @@ static void route_learn_slot(struct request *r, int64_t slot)
         r->slot = (uint16_t)slot;
 }
 
-static void route_on_moved(struct worker *w, struct request *r, const struct backend *b,
-                           const char *line, size_t len)
+/* The node that a redirection of r names, by its stable index. NODE_NONE: there is none to follow;
+ * r waits. */
+static uint16_t route_target(struct worker *w, struct request *r, const struct backend *b,
+                             const char *line, size_t len)
 {
     int64_t slot = -1;
     uint16_t node = route_parse_target(w, b, line, len, &slot);
-    counters_add(&w->counters, COUNTER_redirects_moved, 1);
     route_learn_slot(r, slot);
-    if (node == NODE_NONE || slot != r->slot) {
-        route_park(w, r, REQUEST_CAUSE_REDIRECTED, ROUTE_PAUSE);
+    if (node != NODE_NONE && slot == r->slot && slot < SLOT_COUNT) /* SLOT_NONE is a number too */
+        return node;
+    route_park(w, r, REQUEST_CAUSE_REDIRECTED, ROUTE_PAUSE);
+    return NODE_NONE;
+}
+
+static void route_on_moved(struct worker *w, struct request *r, const struct backend *b,
+                           const char *line, size_t len)
+{
+    counters_add(&w->counters, COUNTER_redirects_moved, 1);
+    uint16_t node = route_target(w, r, b, line, len);
+    if (node == NODE_NONE)
         return;
-    }
     /* Only who is taken for the owner can say that another one is: what a node says that was asked
      * before the map changed, or that has slept through it, is older than what is known here. */
-    uint16_t *owner = &w->slot_node[slot];
+    uint16_t *owner = &w->slot_node[r->slot];
     if (*owner == b->pool->node || *owner == NODE_NONE) {
         *owner = node;
         route_raise_barriers(w);
@@ -194,14 +204,10 @@ static void route_note_unsettled(struct worker *w, uint16_t slot)
 static void route_on_ask(struct worker *w, struct request *r, const struct backend *b,
                          const char *line, size_t len)
 {
-    int64_t slot = -1;
-    uint16_t node = route_parse_target(w, b, line, len, &slot);
     counters_add(&w->counters, COUNTER_redirects_ask, 1);
-    route_learn_slot(r, slot);
-    if (node == NODE_NONE || slot != r->slot) {
-        route_park(w, r, REQUEST_CAUSE_REDIRECTED, ROUTE_PAUSE);
+    uint16_t node = route_target(w, r, b, line, len);
+    if (node == NODE_NONE)
         return;
-    }
     r->target = node;
     route_note_unsettled(w, r->slot);
     route_again(w, r, REQUEST_CAUSE_REDIRECTED);

@@ -172,6 +172,22 @@ START_TEST(a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed)
 }
 END_TEST
 
+/* 65535 is what stands for "no slot" here. */
+START_TEST(a_redirect_of_a_slot_that_can_not_be_is_not_believed)
+{
+    f->nodes[NODE_A].flags |= TOPOLOGY_PFAIL;
+    f->nodes[NODE_B].flags |= TOPOLOGY_PFAIL;
+    flow_publish(f);
+    flow_send(f, c, "ROLE");
+    flow_node_gets(f, NODE_C, "ROLE");
+    flow_answer_redirect(f, NODE_C, "MOVED", 65535, NODE_A);
+    flow_node_gets(f, NODE_C, "ROLE");
+    flow_answer_redirect(f, NODE_C, "ASK", 65535, NODE_A);
+    flow_node_serves(f, NODE_C, "ROLE", "*0\r\n");
+    flow_expect(f, c, "*0\r\n");
+}
+END_TEST
+
 START_TEST(nodes_that_redirect_to_each_other_cost_a_pause_and_then_an_error)
 {
     again_with("redirect-timeout 50\n");
@@ -690,6 +706,7 @@ static void add(TCase *t)
     tcase_add_test(t, a_dead_target_of_ask_is_given_up_for_the_slots_owner);
     tcase_add_test(t, redirected_requests_keep_their_order_and_later_ones_wait);
     tcase_add_test(t, a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed);
+    tcase_add_test(t, a_redirect_of_a_slot_that_can_not_be_is_not_believed);
     tcase_add_test(t, nodes_that_redirect_to_each_other_cost_a_pause_and_then_an_error);
     tcase_add_test(t, a_refused_request_is_sent_again);
     tcase_add_test(t, other_errors_are_the_reply);
