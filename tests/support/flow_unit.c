@@ -63,3 +63,13 @@ void flow_gets_all(enum flow_node node, const char *const *commands)
         flow_node_gets(f, node, *commands);
     flow_node_gets_nothing(f, node);
 }
+
+void flow_merges(const char *command, const char *a, const char *b, const char *third,
+                 const char *want)
+{
+    flow_send(f, c, command);
+    flow_node_serves(f, NODE_C, command, third);
+    flow_node_serves(f, NODE_A, command, a);
+    flow_node_serves(f, NODE_B, command, b);
+    flow_expect(f, c, want);
+}

@@ -28,6 +28,10 @@ void flow_hello(int client, int protocol);
 /* A connection to the node is opened for one client alone: its handshake, in which it is told its
  * id there. */
 void flow_lease_opens(enum flow_node node, const char *id);
+/* The client's command goes to all masters, which answer a, b and third (NODE_C, the first to do
+ * so); the client gets what comes of it. */
+void flow_merges(const char *command, const char *a, const char *b, const char *third,
+                 const char *want);
 /* The node gets these commands, one after the other, and nothing else. */
 #define flow_node_gets_all(node, ...) flow_gets_all(node, (const char *const[]){__VA_ARGS__, NULL})
 void flow_gets_all(enum flow_node node, const char *const *commands);

@@ -122,11 +122,7 @@ START_TEST(what_can_not_be_merged_to_its_end_leaves_nothing_behind)
 {
     static const char digest[] = "SCRIPT EXISTS 53f1da8c8a352df2fd0b308664621bc76c9e57cd";
     static const char error[] = "-ERR slotway can't merge what the nodes answered\r\n";
-    flow_send(f, c, digest);
-    flow_node_serves(f, NODE_A, digest, "*1\r\n:1\r\n");
-    flow_node_serves(f, NODE_B, digest, "*1\r\n+x\r\n");
-    flow_node_serves(f, NODE_C, digest, "*1\r\n:1\r\n");
-    flow_expect(f, c, error);
+    flow_merges(digest, "*1\r\n:1\r\n", "*1\r\n+x\r\n", "*1\r\n:1\r\n", error);
     flow_send(f, c, "CONFIG GET a*");
     flow_settle(f);
     int node = NODE_A; /* any one is asked */
@@ -186,62 +182,37 @@ END_TEST
 
 START_TEST(all_masters_are_asked_and_numbers_added)
 {
-    flow_send(f, c, "DBSIZE");
-    flow_node_serves(f, NODE_C, "DBSIZE", ":5\r\n");
-    flow_node_serves(f, NODE_A, "DBSIZE", ":7\r\n");
-    flow_node_serves(f, NODE_B, "DBSIZE", ":11\r\n");
-    flow_expect(f, c, ":23\r\n");
+    flow_merges("DBSIZE", ":7\r\n", ":11\r\n", ":5\r\n", ":23\r\n");
     flow_node_gets_nothing(f, REPLICA_A);
 }
 END_TEST
 
 START_TEST(arrays_of_all_masters_are_put_one_after_the_other)
 {
-    flow_send(f, c, "KEYS *");
-    flow_node_serves(f, NODE_C, "KEYS *", "*1\r\n$1\r\na\r\n");
-    flow_node_serves(f, NODE_A, "KEYS *", "*2\r\n$1\r\nb\r\n$1\r\nf\r\n");
-    flow_node_serves(f, NODE_B, "KEYS *", "*0\r\n");
-    flow_expect(f, c, "*3\r\n$1\r\nb\r\n$1\r\nf\r\n$1\r\na\r\n");
+    flow_merges("KEYS *", "*2\r\n$1\r\nb\r\n$1\r\nf\r\n", "*0\r\n", "*1\r\n$1\r\na\r\n",
+                "*3\r\n$1\r\nb\r\n$1\r\nf\r\n$1\r\na\r\n");
 }
 END_TEST
 
 START_TEST(what_must_succeed_everywhere_gives_one_answer)
 {
-    flow_send(f, c, "FLUSHALL");
-    flow_node_serves(f, NODE_A, "FLUSHALL", "+OK\r\n");
-    flow_node_serves(f, NODE_B, "FLUSHALL", "+OK\r\n");
-    flow_node_serves(f, NODE_C, "FLUSHALL", "+OK\r\n");
-    flow_expect(f, c, "+OK\r\n");
-    flow_send(f, c, "FLUSHALL");
-    flow_node_serves(f, NODE_A, "FLUSHALL", "+OK\r\n");
-    flow_node_serves(f, NODE_B, "FLUSHALL", "-ERR no\r\n");
-    flow_node_serves(f, NODE_C, "FLUSHALL", "+OK\r\n");
-    flow_expect(f, c, "-ERR no\r\n");
+    flow_merges("FLUSHALL", "+OK\r\n", "+OK\r\n", "+OK\r\n", "+OK\r\n");
+    flow_merges("FLUSHALL", "+OK\r\n", "-ERR no\r\n", "+OK\r\n", "-ERR no\r\n");
 }
 END_TEST
 
 START_TEST(element_by_element_for_arrays_of_numbers)
 {
-    flow_send(f, c, "SCRIPT EXISTS x y z");
-    flow_node_serves(f, NODE_A, "SCRIPT EXISTS x y z", "*3\r\n:1\r\n:1\r\n:0\r\n");
-    flow_node_serves(f, NODE_B, "SCRIPT EXISTS x y z", "*3\r\n:1\r\n:0\r\n:0\r\n");
-    flow_node_serves(f, NODE_C, "SCRIPT EXISTS x y z", "*3\r\n:1\r\n:1\r\n:0\r\n");
-    flow_expect(f, c, "*3\r\n:1\r\n:0\r\n:0\r\n");
+    flow_merges("SCRIPT EXISTS x y z", "*3\r\n:1\r\n:1\r\n:0\r\n", "*3\r\n:1\r\n:0\r\n:0\r\n",
+                "*3\r\n:1\r\n:1\r\n:0\r\n", "*3\r\n:1\r\n:0\r\n:0\r\n");
 }
 END_TEST
 
 START_TEST(one_success_is_enough_for_script_kill)
 {
-    flow_send(f, c, "SCRIPT KILL");
-    flow_node_serves(f, NODE_A, "SCRIPT KILL", "-NOTBUSY none\r\n");
-    flow_node_serves(f, NODE_B, "SCRIPT KILL", "+OK\r\n");
-    flow_node_serves(f, NODE_C, "SCRIPT KILL", "-NOTBUSY none\r\n");
-    flow_expect(f, c, "+OK\r\n");
-    flow_send(f, c, "SCRIPT KILL");
-    flow_node_serves(f, NODE_A, "SCRIPT KILL", "-NOTBUSY none\r\n");
-    flow_node_serves(f, NODE_B, "SCRIPT KILL", "-NOTBUSY none\r\n");
-    flow_node_serves(f, NODE_C, "SCRIPT KILL", "-NOTBUSY none\r\n");
-    flow_expect(f, c, "-NOTBUSY none\r\n");
+    flow_merges("SCRIPT KILL", "-NOTBUSY none\r\n", "+OK\r\n", "-NOTBUSY none\r\n", "+OK\r\n");
+    flow_merges("SCRIPT KILL", "-NOTBUSY none\r\n", "-NOTBUSY none\r\n", "-NOTBUSY none\r\n",
+                "-NOTBUSY none\r\n");
 }
 END_TEST
 
@@ -376,39 +347,30 @@ START_TEST(what_is_no_reply_to_scan_is_an_error)
 }
 END_TEST
 
-/* The answers of the masters to LATENCY, and what becomes of them. */
-static void latency(const char *command, const char *a, const char *b, const char *third,
-                    const char *want)
-{
-    flow_send(f, c, command);
-    flow_node_serves(f, NODE_A, command, a);
-    flow_node_serves(f, NODE_B, command, b);
-    flow_node_serves(f, NODE_C, command, third);
-    flow_expect(f, c, want);
-}
-
+/* What a master says of one command. */
 #define CALLS(n, histogram) "*4\r\n$5\r\ncalls\r\n:" n "\r\n$14\r\nhistogram_usec\r\n" histogram
 
 START_TEST(latency_of_all_masters_is_that_of_one_server)
 {
-    latency("LATENCY HISTOGRAM", "*2\r\n$3\r\nget\r\n" CALLS("6", "*4\r\n:2\r\n:5\r\n:8\r\n:6\r\n"),
-            "*4\r\n$3\r\nset\r\n" CALLS("1", "*2\r\n:4\r\n:1\r\n") /**/
-            "$3\r\nget\r\n" CALLS("3", "*4\r\n:1\r\n:1\r\n:4\r\n:3\r\n"),
-            "*0\r\n",
-            "*4\r\n$3\r\nget\r\n" /* no more than 1, 2, 4 and 8 µs */
-            CALLS("9", "*8\r\n:1\r\n:1\r\n:2\r\n:6\r\n:4\r\n:8\r\n:8\r\n:9\r\n") /**/
-            "$3\r\nset\r\n" CALLS("1", "*2\r\n:4\r\n:1\r\n"));
-    latency("LATENCY LATEST",
-            "*2\r\n*4\r\n$4\r\nfork\r\n:70\r\n:3\r\n:9\r\n"
-            "*4\r\n$7\r\ncommand\r\n:60\r\n:5\r\n:7\r\n",
-            "*1\r\n*4\r\n$7\r\ncommand\r\n:61\r\n:4\r\n:6\r\n", "*0\r\n",
-            "*2\r\n*4\r\n$4\r\nfork\r\n:70\r\n:3\r\n:9\r\n"
-            "*4\r\n$7\r\ncommand\r\n:61\r\n:4\r\n:7\r\n");
-    latency("LATENCY HISTORY command", "*2\r\n*2\r\n:10\r\n:1\r\n*2\r\n:30\r\n:2\r\n",
-            "*1\r\n*2\r\n:20\r\n:3\r\n", "*0\r\n",
-            "*3\r\n*2\r\n:10\r\n:1\r\n*2\r\n:20\r\n:3\r\n*2\r\n:30\r\n:2\r\n");
-    latency("LATENCY LATEST", "*0\r\n", "+OK\r\n", "*0\r\n",
-            "-ERR slotway can't merge what the nodes answered\r\n");
+    flow_merges("LATENCY HISTOGRAM",
+                "*2\r\n$3\r\nget\r\n" CALLS("6", "*4\r\n:2\r\n:5\r\n:8\r\n:6\r\n"),
+                "*4\r\n$3\r\nset\r\n" CALLS("1", "*2\r\n:4\r\n:1\r\n") /**/
+                "$3\r\nget\r\n" CALLS("3", "*4\r\n:1\r\n:1\r\n:4\r\n:3\r\n"),
+                "*0\r\n",
+                "*4\r\n$3\r\nget\r\n" /* no more than 1, 2, 4 and 8 µs */
+                CALLS("9", "*8\r\n:1\r\n:1\r\n:2\r\n:6\r\n:4\r\n:8\r\n:8\r\n:9\r\n") /**/
+                "$3\r\nset\r\n" CALLS("1", "*2\r\n:4\r\n:1\r\n"));
+    flow_merges("LATENCY LATEST",
+                "*2\r\n*4\r\n$4\r\nfork\r\n:70\r\n:3\r\n:9\r\n"
+                "*4\r\n$7\r\ncommand\r\n:60\r\n:5\r\n:7\r\n",
+                "*1\r\n*4\r\n$7\r\ncommand\r\n:61\r\n:4\r\n:6\r\n", "*0\r\n",
+                "*2\r\n*4\r\n$4\r\nfork\r\n:70\r\n:3\r\n:9\r\n"
+                "*4\r\n$7\r\ncommand\r\n:61\r\n:4\r\n:7\r\n");
+    flow_merges("LATENCY HISTORY command", "*2\r\n*2\r\n:10\r\n:1\r\n*2\r\n:30\r\n:2\r\n",
+                "*1\r\n*2\r\n:20\r\n:3\r\n", "*0\r\n",
+                "*3\r\n*2\r\n:10\r\n:1\r\n*2\r\n:20\r\n:3\r\n*2\r\n:30\r\n:2\r\n");
+    flow_merges("LATENCY LATEST", "*0\r\n", "+OK\r\n", "*0\r\n",
+                "-ERR slotway can't merge what the nodes answered\r\n");
 }
 END_TEST
 

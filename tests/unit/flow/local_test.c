@@ -1,44 +1,22 @@
 /* local_test: commands that slotway answers itself, or by one node's leave, for which a plain
  * server is no measure: ACL with a password, DEBUG, SAVE, memory of clients. */
 #include "flow/client.h"
-#include "support/flow.h"
-#include "support/unit.h"
+#include "support/flow_unit.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct flow *f;
-static int c;
-
-static void begin_with(const char *config)
-{
-    f = flow_start(config);
-    c = flow_client(f);
-}
-
-static void begin(void)
-{
-    begin_with(NULL);
-}
-
 static void begin_admin(void)
 {
-    begin_with("allow-admin yes\n");
-}
-
-static void end(void)
-{
-    close(c);
-    flow_stop(f);
+    flow_begin_with("allow-admin yes\n");
 }
 
 /* --- ACL --- */
 
 START_TEST(the_default_user_has_the_password_of_requirepass)
 {
-    end();
-    begin_with("requirepass foo\n");
+    flow_again("requirepass foo\n");
     flow_send(f, c, "ACL LIST", "AUTH foo", "ACL LIST");
     flow_expect(
         f, c,
@@ -98,8 +76,7 @@ END_TEST
 
 START_TEST(debug_and_saves_need_allow_admin)
 {
-    end();
-    begin();
+    flow_again(NULL);
     flow_send(f, c, "DEBUG SLEEP 0");
     flow_expect(f, c,
                 "-ERR 'debug' is for who runs the cluster: send it to the nodes themselves, or "
@@ -113,11 +90,8 @@ END_TEST
 
 START_TEST(saves_go_to_all_masters)
 {
-    flow_send(f, c, "BGSAVE");
-    flow_node_serves(f, NODE_A, "BGSAVE", "+Background saving started\r\n");
-    flow_node_serves(f, NODE_B, "BGSAVE", "+Background saving started\r\n");
-    flow_node_serves(f, NODE_C, "BGSAVE", "+Background saving started\r\n");
-    flow_expect(f, c, "+Background saving started\r\n");
+    flow_merges("BGSAVE", "+Background saving started\r\n", "+Background saving started\r\n",
+                "+Background saving started\r\n", "+Background saving started\r\n");
     flow_send(f, c, "MULTI", "SET b 1", "BGREWRITEAOF", "EXEC");
     flow_node_gets(f, NODE_A, "MULTI");
     flow_node_gets(f, NODE_A, "SET b 1");
@@ -175,7 +149,7 @@ static Suite *local_suite(void)
 {
     Suite *suite = suite_create("local");
     TCase *t = tcase_create("local");
-    tcase_add_checked_fixture(t, begin, end);
+    tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, the_default_user_has_the_password_of_requirepass);
     tcase_add_test(t, other_users_are_refused_and_reach_no_node);
@@ -184,7 +158,7 @@ static Suite *local_suite(void)
     suite_add_tcase(suite, t);
 
     TCase *admin = tcase_create("allow-admin");
-    tcase_add_checked_fixture(admin, begin_admin, end);
+    tcase_add_checked_fixture(admin, begin_admin, flow_end);
     tcase_set_timeout(admin, 60);
     tcase_add_test(admin, debug_of_a_key_goes_to_its_node);
     tcase_add_test(admin, debug_error_is_no_error_of_the_node);
