@@ -95,23 +95,29 @@ START_TEST(what_is_appended_in_a_turn_leaves_in_one_write)
 }
 END_TEST
 
-START_TEST(nodes_are_written_to_before_clients)
+/* What was asked first, on whatever connections to one node, is to reach it first. */
+START_TEST(nodes_are_written_to_before_clients_and_in_the_order_of_requests)
 {
-    struct stream node;
-    int pair[2];
+    struct stream node[2];
+    int pair[2][2];
     open_pair(false);
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-    stream_open(&node, f->w, pair[0], &ops, true, false);
-    for (int round = 0; round < 2; round++) {
-        drained = 0;
-        stream_append(round ? &s : &node, "x", 1);
-        stream_append(round ? &node : &s, "x", 1);
-        flow_turn(f);
-        ck_assert_uint_eq(drained, 2);
-        ck_assert_ptr_eq(first_drained, &node);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair[i]), 0);
+        stream_open(&node[i], f->w, pair[i][0], &ops, true, false);
     }
-    stream_close(&node);
-    close(pair[1]);
+    for (int round = 0; round < 6; round++) {
+        int next = round % 2;
+        drained = 0;
+        for (int i = 0; i < 3; i++)
+            stream_append(i == round % 3 ? &s : &node[next++ % 2], "x", 1);
+        flow_turn(f);
+        ck_assert_uint_eq(drained, 3);
+        ck_assert_ptr_eq(first_drained, &node[round % 2]);
+    }
+    for (int i = 0; i < 2; i++) {
+        stream_close(&node[i]);
+        close(pair[i][1]);
+    }
 }
 END_TEST
 
@@ -273,7 +279,7 @@ static Suite *stream_suite(void)
     TCase *t = tcase_create("stream");
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_test(t, what_is_appended_in_a_turn_leaves_in_one_write);
-    tcase_add_test(t, nodes_are_written_to_before_clients);
+    tcase_add_test(t, nodes_are_written_to_before_clients_and_in_the_order_of_requests);
     tcase_add_test(t, what_expects_more_waits_for_it);
     tcase_add_test(t, what_expects_more_in_vain_waits_for_a_moment);
     tcase_add_test(t, a_retaining_stream_keeps_what_is_not_acknowledged);
