@@ -69,7 +69,7 @@ const struct config_directive config_directives[] = {
              "last write; a master serves when no replica is fit."},
     {.name = "replica-max-lag", .section = NODES, .kind = CONFIG_SECONDS, FIELD(replica_max_lag),
      RANGE(0, DAY), .flags = CONFIG_RUNTIME, .fallback = "10",
-     .help = "A replica further behind its master than this serves no reads."},
+     .help = "A replica further behind its master than this serves no reads; 0: however far."},
     {.name = "cross-slot", .section = NODES, .kind = CONFIG_BOOL, FIELD(cross_slot),
      .flags = CONFIG_RUNTIME, .fallback = "yes",
      .help = "Split MGET, MSET, DEL, UNLINK, EXISTS and TOUCH whose keys are in several slots, and "
