@@ -138,17 +138,21 @@ struct client_list_question {
     size_t asker_len; /* of the asker's request */
     uint8_t type;     /* enum client_type */
     uint32_t n;       /* 0: no ids were given */
-    uint64_t ids[];
+    uint64_t ids[];   /* in order: there may be a million of them, and as many clients */
 };
+
+static int client_compare_ids(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return *x > *y ? 1 : *x < *y ? -1 : 0;
+}
 
 static bool client_list_wants(const struct client_list_question *question, const struct client *c)
 {
     if (!client_is_of_type(c, (enum client_type)question->type))
         return false;
-    for (uint32_t i = 0; i < question->n; i++)
-        if (question->ids[i] == c->id)
-            return true;
-    return question->n == 0;
+    return question->n == 0 ||
+           bsearch(&c->id, question->ids, question->n, sizeof c->id, client_compare_ids) != NULL;
 }
 
 static void client_list_collect(struct worker *w, const void *question, struct gather_part *part)
@@ -224,6 +228,7 @@ static struct client_list_question *client_list_ids(const struct local_call *cal
         }
         question->ids[i] = (uint64_t)id;
     }
+    qsort(question->ids, n, sizeof question->ids[0], client_compare_ids);
     return question;
 }
 

@@ -108,6 +108,26 @@ END_TEST
 
 /* --- CLIENT LIST --- */
 
+START_TEST(clients_are_listed_by_their_ids)
+{
+    char list[4096] = "", command[100];
+    unsigned long long first = flow_newest(f)->id;
+    int others[] = {flow_client(f), flow_client(f), flow_client(f)};
+    snprintf(command, sizeof command, "CLIENT LIST ID %llu 77 %llu %llu %llu", first + 3, first,
+             first + 2, first);
+    flow_send(f, c, command);
+    flow_settle(f);
+    ck_assert_int_gt(read(c, list, sizeof list - 1), 0);
+    for (unsigned long long i = 0; i < 4; i++) {
+        char id[40];
+        snprintf(id, sizeof id, "id=%llu ", first + i);
+        ck_assert(!strstr(list, id) == (i == 1));
+    }
+    for (size_t i = 0; i < 3; i++)
+        close(others[i]);
+}
+END_TEST
+
 /* qbuf-free of the client that was opened last, as another one is told. */
 static int free_room(void)
 {
@@ -154,6 +174,7 @@ static Suite *local_suite(void)
     tcase_add_test(t, the_default_user_has_the_password_of_requirepass);
     tcase_add_test(t, other_users_are_refused_and_reach_no_node);
     tcase_add_test(t, debug_and_saves_need_allow_admin);
+    tcase_add_test(t, clients_are_listed_by_their_ids);
     tcase_add_test(t, room_for_reading_is_shown_as_redis_shows_it);
     suite_add_tcase(suite, t);
 
