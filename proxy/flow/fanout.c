@@ -406,7 +406,9 @@ static void fanout_note_failure(struct fanout *f, const char *line, size_t len)
 void fanout_on_part(struct worker *w, struct request *child, struct chunk *chunk, char *data,
                     size_t len)
 {
-    request_hold(w, child, chunk, data, len);
+    const struct fanout *f = child->fanout;
+    if (f->parent->client || f->then)
+        request_hold(w, child, chunk, data, len);
 }
 
 void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chunk, char *data,

@@ -282,6 +282,22 @@ static struct scan_cursor scan_expect(const char *keys)
     return cursor;
 }
 
+START_TEST(what_comes_for_a_client_that_left_is_not_kept)
+{
+    size_t len = 900000;
+    char *part = flow_pattern(len);
+    flow_send(f, c, "KEYS *");
+    flow_node_gets(f, NODE_A, "KEYS *");
+    flow_answer(f, NODE_A, "*1\r\n$1000000\r\n");
+    client_close(flow_newest(f)); /* its end alone could be half of one */
+    close(c);
+    flow_answer_bytes(f, NODE_A, part, len);
+    ck_assert_uint_lt(f->w->chunks.bytes, len / 2);
+    c = flow_client(f);
+    free(part);
+}
+END_TEST
+
 START_TEST(scan_of_a_small_keyspace_is_one_reply)
 {
     flow_send(f, c, "SCAN 0 MATCH *");
@@ -401,6 +417,7 @@ static Suite *fanout_suite(void)
     tcase_add_test(t, without_any_master_there_is_a_clear_error);
     tcase_add_test(t, parts_are_redirected_and_retried_like_other_requests);
     tcase_add_test(t, a_client_that_leaves_in_the_middle_of_a_split_is_no_harm);
+    tcase_add_test(t, what_comes_for_a_client_that_left_is_not_kept);
     tcase_add_test(t, scan_of_a_small_keyspace_is_one_reply);
     tcase_add_test(t, scan_goes_on_to_the_next_master_until_it_has_count_keys);
     tcase_add_test(t, scan_stays_with_a_master_that_has_more);
