@@ -177,10 +177,10 @@ static void route_send_caching(struct worker *w, struct request *r, struct backe
     backend_send_parked(b, r, prefix.len ? &prefix : NULL, skip);
 }
 
-static OUTLINED void route_send_picked(struct worker *w, struct request *r, struct chunk *chunk,
-                                       char *data, size_t len)
+/* Send r over b, or let it wait if that is NULL. */
+static OUTLINED void route_send_picked(struct worker *w, struct request *r, struct backend *b,
+                                       struct chunk *chunk, char *data, size_t len)
 {
-    struct backend *b = route_pick(w, r);
     if (b && (r->flags & REQUEST_CACHING)) {
         route_send_caching(w, r, b, chunk, data, len);
         return;
@@ -207,7 +207,7 @@ void route_send(struct worker *w, struct request *r, struct chunk *chunk, char *
     if (LIKELY(b != NULL))
         backend_send(b, r, chunk, data, len);
     else
-        route_send_picked(w, r, chunk, data, len);
+        route_send_picked(w, r, route_pick(w, r), chunk, data, len);
 }
 
 void route_send_script(struct worker *w, struct request *r, struct chunk *chunk, char *data,
@@ -216,7 +216,7 @@ void route_send_script(struct worker *w, struct request *r, struct chunk *chunk,
     struct backend *b = route_pick(w, r);
     struct bufq prefix = {0};
     if (!b || !script_prepare(w, &b->scripts, data, len, &prefix)) {
-        route_send(w, r, chunk, data, len);
+        route_send_picked(w, r, b, chunk, data, len);
         return;
     }
     bufq_append_from(&w->chunks, &r->data, chunk, data, len);

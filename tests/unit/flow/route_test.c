@@ -625,10 +625,13 @@ START_TEST(a_readonly_client_reads_from_a_replica_and_writes_to_the_master)
     flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
     flow_node_serves(f, REPLICA_A, "GET b", "+2\r\n");
     flow_expect(f, c, "+1\r\n+OK\r\n+2\r\n");
+    flow_send(f, c, "EVAL_RO s 1 b");
+    flow_node_serves(f, REPLICA_A, "EVAL_RO s 1 b", ":1\r\n");
+    flow_expect(f, c, ":1\r\n");
     flow_send(f, c, "READWRITE", "GET b");
     flow_node_serves(f, NODE_A, "GET b", "+3\r\n");
     flow_expect(f, c, "+OK\r\n+3\r\n");
-    ck_assert_uint_eq(flow_count(f, COUNTER_replica_reads), 2);
+    ck_assert_uint_eq(flow_count(f, COUNTER_replica_reads), 3);
 }
 END_TEST
 
