@@ -24,6 +24,7 @@ struct feed {
     struct MHD_Connection *connection;
     struct feed_text *text; /* NULL: all is read */
     size_t at;
+    uint64_t events; /* those up to this change were told */
     bool suspended;
     bool last; /* this text ends the stream */
 };
@@ -103,14 +104,20 @@ static void feed_free(void *cls)
     free(feed);
 }
 
+/* Takes over a reference of text. */
 static void feed_give(struct feed *feed, struct feed_text *text)
 {
-    text->refs++;
     feed->text = text;
     feed->at = 0;
     if (feed->suspended)
         MHD_resume_connection(feed->connection);
     feed->suspended = false;
+}
+
+/* Of the sample; what has happened since then is not in its text. */
+static uint64_t feed_newest_event(const struct http *h)
+{
+    return h->stats->nevents ? h->stats->events[0].changed : 0;
 }
 
 void feed_open(struct exchange *x)
@@ -128,8 +135,10 @@ void feed_open(struct exchange *x)
         feed->next->prev = feed;
     h->feeds = feed;
     h->nfeeds++;
-    if (h->stats->sequence > 0)
+    if (h->stats->sequence > 0) {
         feed->text = feed_snapshot(h, 0, "retry: 1000\n");
+        feed->events = feed_newest_event(h);
+    }
     struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, FEED_BLOCK,
                                                                       feed_read, feed, feed_free);
     if (!response) {
@@ -143,14 +152,32 @@ void feed_open(struct exchange *x)
 
 /* --- all of them --- */
 
+/* What a listener has not been told yet: the same text for all that read the one before. */
+static struct feed_text *feed_news(const struct http *h, const struct feed *feed,
+                                   struct feed_text **shared)
+{
+    if (feed->events != h->events_told)
+        return feed_snapshot(h, feed->events, "");
+    if (!*shared)
+        *shared = feed_snapshot(h, h->events_told, "");
+    if (*shared)
+        (*shared)->refs++;
+    return *shared;
+}
+
 void feed_tell(struct http *h)
 {
-    struct feed_text *text = h->feeds ? feed_snapshot(h, h->events_told, "") : NULL;
-    h->events_told = event_changed();
-    for (struct feed *feed = h->feeds; feed && text; feed = feed->next)
-        if (!feed->text)
-            feed_give(feed, text);
-    feed_drop_text(text);
+    uint64_t newest = feed_newest_event(h);
+    struct feed_text *shared = NULL;
+    for (struct feed *feed = h->feeds; feed; feed = feed->next) {
+        struct feed_text *text = feed->text ? NULL : feed_news(h, feed, &shared);
+        if (!text)
+            continue;
+        feed->events = newest;
+        feed_give(feed, text);
+    }
+    feed_drop_text(shared);
+    h->events_told = newest;
 }
 
 void feed_end(struct http *h)
@@ -159,8 +186,10 @@ void feed_end(struct http *h)
     struct feed_text *text = feed_make_text("event: bye\ndata: ", body, sizeof body - 1);
     for (struct feed *feed = h->feeds; feed; feed = feed->next) {
         feed->last = true;
-        if (!feed->text)
-            feed_give(feed, text);
+        if (feed->text)
+            continue;
+        text->refs++;
+        feed_give(feed, text);
     }
     feed_drop_text(text);
 }

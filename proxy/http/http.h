@@ -46,7 +46,7 @@ struct http {
     struct feed *feeds;       /* listeners to /events */
     struct exchange *waiting; /* requests that wait for an answer of workers */
     uint32_t nfeeds;
-    uint64_t events_told; /* listeners know the events up to this change */
+    uint64_t events_told; /* those up to this change were in the text before */
     uint64_t requests;    /* answered so far */
     bool stopping;
 };
