@@ -67,7 +67,7 @@ void stream_flush_dirty(struct worker *w)
 {
     struct stream *list = w->dirty;
     w->dirty = NULL;
-    w->dirty_nodes_end = w->dirty_end = &w->dirty;
+    w->dirty_end = &w->dirty;
     while (list) {
         struct stream *s = list;
         list = s->next;
@@ -156,12 +156,17 @@ ssize_t stream_read(struct stream *s, char *buf, size_t cap)
 void stream_mark_dirty(struct stream *s)
 {
     struct worker *w = s->worker;
-    struct stream **at = s->to_node ? w->dirty_nodes_end : w->dirty_end;
     s->dirty = true;
-    s->next = *at;
-    *at = s;
-    if (s->to_node)
-        w->dirty_nodes_end = &s->next;
+    /* libev calls the watchers of one turn in the reverse order of their events. Nodes in the
+     * reverse order of their requests, then: so of two clients' commands for one node, each on a
+     * connection of its own, the one that came first leaves first. */
+    if (s->to_node) {
+        s->next = w->dirty;
+        w->dirty = s;
+    } else {
+        s->next = NULL;
+        *w->dirty_end = s;
+    }
     if (!s->next)
         w->dirty_end = &s->next;
 }

@@ -370,7 +370,7 @@ struct worker *worker_new(struct process *process, uint32_t id, const struct con
         log_warning("Can't create an event loop: too many open files?");
         exit(1);
     }
-    w->dirty_nodes_end = w->dirty_end = &w->dirty;
+    w->dirty_end = &w->dirty;
     chunk_pool_init(&w->chunks);
     slab_init(&w->requests, sizeof(struct request));
     slab_init(&w->clients_slab, sizeof(struct client));

@@ -57,8 +57,8 @@ struct worker {
     uint32_t last_name_len;
     const struct command *last_command; /* … and what command_lookup found for it */
     struct stream *dirty; /* to be flushed at the end of the turn: nodes first, so that they work
-                             while clients are written to; both as they became dirty */
-    struct stream **dirty_nodes_end, **dirty_end;
+                             while clients are written to */
+    struct stream **dirty_end;
     struct stream *patient, *patient_tail; /* to be flushed later, by when they began to wait */
     struct client *pumpable;  /* clients that may go on with requests they have sent already */
     struct chunk *read_chunk; /* shared by all reads: an idle connection holds no buffer */
