@@ -294,8 +294,12 @@ void blocking_execute(struct client *c, const struct command *cmd, uint16_t slot
 void blocking_on_lead(const struct request *r, const char *data, size_t len)
 {
     const struct blocking *x = blocking_of(r);
-    if (x && x->streams && r->skip <= r->lead)
+    if (r->skip > r->lead)
+        return;
+    if (x && x->streams)
         stream_ids_learn(x->streams, r->lead - r->skip, data, len);
+    else if (r->fanout && *data == '-' && !route_is_refusal(r, data, len))
+        fanout_on_lead_refused(r, data, len);
 }
 
 void blocking_free(struct worker *w, struct blocking *x)

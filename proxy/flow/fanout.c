@@ -441,6 +441,11 @@ void fanout_on_failure(struct worker *w, struct request *child, const char *text
     fanout_child_done(w, child);
 }
 
+void fanout_on_lead_refused(const struct request *child, const char *line, size_t len)
+{
+    fanout_note_failure(child->fanout, line, len);
+}
+
 void fanout_each(struct worker *w, struct fanout *f,
                  void (*visit)(struct worker *w, struct request *child, void *arg), void *arg)
 {

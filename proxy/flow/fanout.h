@@ -85,6 +85,9 @@ void fanout_on_reply(struct worker *w, struct request *child, struct chunk *chun
                      size_t len);
 void fanout_on_part(struct worker *w, struct request *child, struct chunk *chunk, char *data,
                     size_t len);
+/* What a part depends on, and was sent in front of it, was refused: this error is the answer,
+ * though the part's own reply is still to come. */
+void fanout_on_lead_refused(const struct request *child, const char *line, size_t len);
 /* visit(w, child, arg) for each part that is not answered yet; it may answer them. */
 void fanout_each(struct worker *w, struct fanout *f,
                  void (*visit)(struct worker *w, struct request *child, void *arg), void *arg);
