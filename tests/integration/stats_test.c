@@ -335,12 +335,13 @@ static bool slot_is(void *arg)
 START_TEST(a_slot_that_is_given_away_is_shown)
 {
     char id[64], migrating[] = "migrating", ok[] = "ok";
-    int from = cluster_master(cluster, 0), to = cluster_master(cluster, 1);
+    int from = cluster->owner[MOVED_SLOT];
+    int to = cluster_master(cluster, from == cluster_master(cluster, 0));
     ck_assert_int_eq(sscanf(ask_port(to, "CLUSTER MYID"), "%*[^0-9a-f]%40[0-9a-f]", id), 1);
     ck_assert(wait_until(slot_is, ok, 10000));
-    ask_port(from, "CLUSTER SETSLOT %d MIGRATING %s", MOVED_SLOT, id);
+    ck_assert_str_eq(ask_port(from, "CLUSTER SETSLOT %d MIGRATING %s", MOVED_SLOT, id), "OK");
     ck_assert(wait_until(slot_is, migrating, 10000));
-    ask_port(from, "CLUSTER SETSLOT %d STABLE", MOVED_SLOT);
+    ck_assert_str_eq(ask_port(from, "CLUSTER SETSLOT %d STABLE", MOVED_SLOT), "OK");
     ck_assert(wait_until(slot_is, ok, 10000));
 }
 END_TEST
