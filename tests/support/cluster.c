@@ -41,7 +41,7 @@ static void must(struct cluster *c, const char *what)
     if (status != 0) {
         char log[PATH_MAX + 8];
         snprintf(log, sizeof log, "%s.log", c->dir);
-        print_tail(log, 30);
+        print_tail(log, 80);
         ck_abort_msg("local-cluster %s: exit status %d", what, status);
     }
 }
