@@ -162,7 +162,7 @@ bool pubsub_publish(struct client *c, const struct command *cmd, uint16_t slot, 
         return false;
     struct publish_state *state = memory_alloc(sizeof *state + channel->len);
     state->kind = shard ? PUBSUB_SHARD : PUBSUB_CHANNEL;
-    state->home = pubsub_publish_node(c->worker);
+    pubsub_publish_node(c->worker, &state->home);
     state->len = channel->len;
     memcpy(state->channel, data + channel->off, channel->len);
     fanout_one(c, cmd, slot, data, len, state);
@@ -179,6 +179,8 @@ bool pubsub_merge_publish(struct worker *w, struct fanout *f, struct bufq *out)
 {
     const struct publish_state *state = f->state;
     struct bufq *q = &f->replies[0].q;
+    if (w->pubsub->leaving != NODE_NONE)
+        hub_wake(w->pubsub); /* which may have waited for it */
     const char *data = bufq_flatten(&w->chunks, q);
     struct reply_reader reader = {data, data ? data + q->len : data};
     struct reply_value value;

@@ -22,8 +22,9 @@ struct pubsub *pubsub_new(struct worker *w)
 {
     struct pubsub *hub = memory_zalloc(sizeof *hub);
     hub->worker = w;
-    hub->home = hub->leaving = hub->publish_to = NODE_NONE;
-    atomic_init(&hub->listens_at, NODE_NONE);
+    hub->home = hub->leaving = NODE_NONE;
+    for (int i = 0; i < PUBSUB_STEPS; i++)
+        atomic_init(&hub->due[i], NODE_NONE);
     hub->per_turn = PUBSUB_PER_TURN;
     hub->home_choice = pubsub_first_choice(w->process);
     return hub;
@@ -63,12 +64,13 @@ void pubsub_turn(struct worker *w)
     topic_free_idle(hub);
 }
 
-uint16_t pubsub_publish_node(struct worker *w)
+bool pubsub_publish_node(struct worker *w, uint16_t *node)
 {
     struct pubsub *hub = w->pubsub;
     place_find_home(hub);
-    return hub->home == NODE_NONE || !place_is_fit(hub, hub->publish_to) ? hub->home
-                                                                         : hub->publish_to;
+    uint16_t now = move_publish_node(hub);
+    *node = now == NODE_NONE ? hub->home : now;
+    return now != NODE_NONE || hub->home == NODE_NONE;
 }
 
 void pubsub_bury(struct worker *w)

@@ -71,8 +71,8 @@ bool pubsub_publish(struct client *c, const struct command *cmd, uint16_t slot, 
 
 /* Where PUBLISH goes: the home, so that all that is published through this slotway has one order, a
  * message has left before its PUBLISH is answered, and the node counts what it has to. NODE_NONE:
- * no master is fit. */
-uint16_t pubsub_publish_node(struct worker *w);
+ * no master is fit. False: it has to wait a moment. */
+bool pubsub_publish_node(struct worker *w, uint16_t *node);
 
 /* --- merges, called by combine --- */
 bool pubsub_merge_publish(struct worker *w, struct fanout *f, struct bufq *out);

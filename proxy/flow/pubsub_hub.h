@@ -159,6 +159,14 @@ struct pubsub_ghost {
     uint64_t due; /* µs */
 };
 
+/* What a worker does one after the other to get from one home to the next, see pubsub_move.c. */
+enum pubsub_step {
+    PUBSUB_SUBSCRIBING, /* at the new one, too */
+    PUBSUB_HOLDING,     /* PUBLISH, until those under way are answered */
+    PUBSUB_HEARING,     /* what these have brought */
+    PUBSUB_STEPS        /* done */
+};
+
 /* A message of which a home and the one before it bring a copy each. */
 struct pubsub_copies {
     UT_hash_handle hh;
@@ -206,17 +214,17 @@ struct pubsub {
     uint64_t number;                /* of the last message */
     uint64_t scopes[PUBSUB_SCOPES]; /* topics that exist */
     uint16_t home;                  /* node, NODE_NONE: to be chosen */
-    uint16_t publish_to;            /* it, or while it is new and not all listen there, leaving */
-    bool settled;                   /* there is no `leaving`, or all is subscribed at home, too */
-    _Atomic uint16_t listens_at; /* for all workers: the home, `leaving` until settled; NODE_NONE:
-                                    there is nothing to listen to */
-    uint16_t leaving;            /* the home before, NODE_NONE: it is left for good */
-    uint64_t leaving_since;      /* µs */
-    uint64_t all_asked;          /* turn by which all were subscribed at home, too; 0: not yet */
+    uint16_t leaving;               /* the home before, NODE_NONE: it is left for good */
+    uint64_t leaving_since;         /* µs: the begin of this step of the move */
+    enum pubsub_step step;          /* of the move */
+    /* For all workers: the home for which a worker has this step still to do, NODE_NONE: none. */
+    _Atomic uint16_t due[PUBSUB_STEPS];
+    uint64_t all_asked; /* turn in which the last question of this step was written; 0: not yet */
     struct pubsub_recent recent[PUBSUB_RECENT]; /* a ring … */
     uint32_t next_recent;                       /* … and where it goes on */
     struct pubsub_copies *copies;               /* hash: messages since then */
-    uint32_t home_choice;                       /* where the choice begins */
+    uint64_t missing;     /* of them: which the new home should have brought, too, and has not */
+    uint32_t home_choice; /* where the choice begins */
     struct pubsub_backoff backoff[TOPOLOGY_MAX_NODES];
 };
 
@@ -257,6 +265,10 @@ void move_begin(struct pubsub *hub, uint16_t next);
 /* Is this message to be passed on, and not one that the other of two homes brought already? */
 bool move_is_news(const struct pubsub_link *l, const struct pubsub_topic *t,
                   const struct reply_value *channel, const char *data, size_t len);
+/* Where PUBLISH goes. NODE_NONE: it is held for a moment. */
+uint16_t move_publish_node(struct pubsub *hub);
+/* Are new topics to be subscribed at the home that is being left, too? */
+bool move_needs_both(const struct pubsub *hub);
 /* At the end of turns and now and then: is the next step due? */
 void move_check(struct pubsub *hub);
 void move_end(struct pubsub *hub);

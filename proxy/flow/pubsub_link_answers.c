@@ -21,6 +21,8 @@ static void link_pop(struct pubsub_link *l)
         l->useful = true;
         l->hub->backoff[l->node].failures = 0;
     }
+    if (l->hub->leaving != NODE_NONE)
+        hub_wake(l->hub); /* which may have waited for it */
     free(op);
 }
 
@@ -34,8 +36,6 @@ static void link_settle(struct pubsub_sub *sub, uint64_t confirmed)
     } else if (sub->wanted && sub->ending == 0 && confirmed) {
         sub->confirmed = confirmed;
         wait_on_topic(sub->topic);
-        if (sub->link->hub->leaving != NODE_NONE)
-            hub_wake(sub->link->hub);
     }
 }
 

@@ -1,9 +1,12 @@
 /* pubsub_move: from a home that has become a replica to a master, without a message lost, doubled
- * or out of order:
+ * or out of order. All workers take each step together (PUBSUB_SUBSCRIBING …):
  *
- *   1. all workers subscribe at the new home, too; PUBLISH goes to the old one as before
- *   2. when the last of them has done so they send PUBLISH to the new one
- *   3. when that is some time ago they leave the old one
+ *   1. they subscribe at the new home, too; PUBLISH goes to the old one as before
+ *   2. they hold PUBLISH until what is under way to the old home is answered
+ *   3. they ask the old home for a PONG on the links to it: the messages have come before that
+ *   4. PUBLISH goes to the new home; when that is some time ago they leave the old one
+ *
+ * Without 2 and 3 a message from the new home could overtake one from the old.
  *
  * The cluster bus brings every message to both, sooner to one and later to the other. So for a
  * while slotway is subscribed at both and passes on what comes first; of a message that was
@@ -13,16 +16,17 @@
  *   new home          m2 m3 m2       … m3 from whichever is first, this m2 is not
  */
 #include "base/memory.h"
+#include "flow/backend.h"
+#include "flow/pool.h"
 #include "flow/pubsub_hub.h"
-#include "flow/route.h"
 #include "flow/worker.h"
 #include "resp/reply.h"
 #include <stdlib.h>
 
-/* How far one node may be behind the other on the bus, µs. */
-#define MOVE_OVERLAP 500000
-/* Whatever becomes of the subscriptions, PUBLISH goes to the new home after so long, µs. */
-#define MOVE_LONGEST 5000000
+/* How far one node may be behind the other on the bus, µs: when all that was published at the old
+ * home has come from the new one as well, and when something is still missing. */
+#define MOVE_OVERLAP         500000
+#define MOVE_OVERLAP_LONGEST 3000000
 
 /* Messages of the home from so long before a move the new one may still bring, µs. */
 #define MOVE_RECENT 1000000
@@ -71,17 +75,52 @@ static void move_count_recent(struct pubsub *hub)
     }
 }
 
+static void move_set_step(struct pubsub *hub, enum pubsub_step step)
+{
+    hub->step = step;
+    hub->leaving_since = hub->worker->now;
+    hub->all_asked = 0;
+}
+
+static void move_set_due(struct pubsub *hub, enum pubsub_step step, uint16_t node)
+{
+    atomic_store_explicit(&hub->due[step], node, memory_order_relaxed);
+}
+
 void move_begin(struct pubsub *hub, uint16_t next)
 {
     move_end(hub);
     if (hub->home == NODE_NONE || hub->home == next)
         return;
     hub->leaving = hub->home;
-    hub->leaving_since = hub->worker->now;
-    hub->settled = false;
-    hub->all_asked = 0;
+    move_set_step(hub, PUBSUB_SUBSCRIBING);
+    for (int i = 0; i < PUBSUB_STEPS; i++)
+        move_set_due(hub, (enum pubsub_step)i, hub->leaving);
     move_count_recent(hub);
     hub_wake(hub);
+}
+
+/* How many of its copies the new home should have brought by now? */
+static uint32_t move_missing(const struct pubsub_copies *copies)
+{
+    uint32_t brought = copies->by_new + copies->early;
+    return copies->by_old > brought ? copies->by_old - brought : 0;
+}
+
+static bool move_is_old_home_first(struct pubsub *hub, struct pubsub_copies *copies,
+                                   const struct pubsub_topic *t)
+{
+    const struct pubsub_link *home = link_find(hub, hub->home, PUBSUB_PLAIN);
+    const struct pubsub_sub *sub = home ? link_sub(home, t) : NULL;
+    copies->early += !sub || !sub->confirmed;
+    return ++copies->by_old > copies->by_new;
+}
+
+static bool move_is_new_home_first(struct pubsub *hub, struct pubsub_copies *copies)
+{
+    /* The old one brings nothing more: what it brought early is no reason to wait for. */
+    uint32_t due = link_find(hub, hub->leaving, PUBSUB_PLAIN) ? 0 : copies->early;
+    return ++copies->by_new + due > copies->by_old;
 }
 
 bool move_is_news(const struct pubsub_link *l, const struct pubsub_topic *t,
@@ -96,23 +135,11 @@ bool move_is_news(const struct pubsub_link *l, const struct pubsub_topic *t,
     if (hub->leaving == NODE_NONE)
         return true;
     struct pubsub_copies *copies = move_copies(hub, print);
-    if (l->node != hub->home) {
-        const struct pubsub_link *home = link_find(hub, hub->home, PUBSUB_PLAIN);
-        const struct pubsub_sub *sub = home ? link_sub(home, t) : NULL;
-        copies->early += !sub || !sub->confirmed;
-        return ++copies->by_old > copies->by_new;
-    }
-    /* The old one brings nothing more: what it brought early is no reason to wait for. */
-    uint32_t due = link_find(hub, hub->leaving, PUBSUB_PLAIN) ? 0 : copies->early;
-    return ++copies->by_new + due > copies->by_old;
-}
-
-static void move_on_settled(void *owner, void *arg)
-{
-    struct worker *w = owner;
-    (void)arg;
-    if (w->pubsub)
-        hub_wake(w->pubsub);
+    hub->missing -= move_missing(copies);
+    bool news = l->node == hub->home ? move_is_new_home_first(hub, copies)
+                                     : move_is_old_home_first(hub, copies, t);
+    hub->missing += move_missing(copies);
+    return news;
 }
 
 static bool move_has_topics(const struct pubsub *hub)
@@ -120,10 +147,35 @@ static bool move_has_topics(const struct pubsub *hub)
     return hub->scopes[PUBSUB_AT_HOME] || hub->scopes[PUBSUB_AT_MASTERS];
 }
 
-/* Has the new home confirmed all that was there to be subscribed? What clients have subscribed
- * since then is not waited for, or those who do so all the time would keep the old one for ever. */
-static bool move_is_confirmed(struct pubsub *hub)
+bool move_needs_both(const struct pubsub *hub)
 {
+    return hub->leaving != NODE_NONE && hub->step < PUBSUB_STEPS && place_is_fit(hub, hub->leaving);
+}
+
+uint16_t move_publish_node(struct pubsub *hub)
+{
+    uint16_t node = hub->home;
+    if (move_needs_both(hub))
+        node = hub->step == PUBSUB_SUBSCRIBING ? hub->leaving : NODE_NONE;
+    if (node != NODE_NONE)
+        move_set_due(hub, PUBSUB_HOLDING, node);
+    return node;
+}
+
+/* --- this worker's part of each step: is it done? --- */
+
+/* Is everything answered that had been asked when the step was first looked at? What clients have
+ * subscribed since then is not waited for, or those who do so all the time would keep the old home
+ * for ever. */
+static bool move_is_answered(const struct pubsub *hub, const struct pubsub_link *l)
+{
+    return !l->ops || l->ops->turn > hub->all_asked;
+}
+
+static bool move_is_subscribed(struct pubsub *hub)
+{
+    if (!move_has_topics(hub))
+        return true;
     const struct pubsub_link *l = link_find(hub, hub->home, PUBSUB_PLAIN);
     if (!l || !l->ready || hub->place_wanted) {
         hub->all_asked = 0;
@@ -131,57 +183,115 @@ static bool move_is_confirmed(struct pubsub *hub)
     }
     if (hub->all_asked == 0)
         hub->all_asked = hub->worker->now;
-    return !l->ops || l->ops->turn > hub->all_asked;
+    return move_is_answered(hub, l);
 }
 
-/* Step 1, for this worker. */
-static void move_settle(struct pubsub *hub)
+static bool move_is_published(struct pubsub *hub)
+{
+    const struct pool *pool = hub->worker->pools[hub->leaving];
+    for (int kind = 0; kind < POOL_KINDS; kind++) {
+        for (uint32_t i = 0; i < POOL_MAX_SHARED; i++) {
+            const struct backend *b = pool->backends[kind][i];
+            for (const struct request *r = b ? b->head : NULL; r; r = r->backend_next)
+                if (r->cmd && r->cmd->local == COMMAND_LOCAL_PUBLISH)
+                    return false;
+        }
+    }
+    return true;
+}
+
+static bool move_is_heard(struct pubsub *hub)
+{
+    static const char *const ping[] = {"PING"};
+    struct pubsub_link *l = link_find(hub, hub->leaving, PUBSUB_PLAIN);
+    if (!l || !l->ready)
+        return true; /* nothing comes from there */
+    if (hub->all_asked == 0) {
+        hub->all_asked = hub->worker->now;
+        link_command(l, PUBSUB_OP_PING, NULL, 1, ping, NULL);
+    }
+    return move_is_answered(hub, l);
+}
+
+static const struct {
+    bool (*is_done)(struct pubsub *hub);
+    uint64_t limit; /* µs: then the next step is taken all the same */
+} move_steps[PUBSUB_STEPS] = {
+    [PUBSUB_SUBSCRIBING] = {move_is_subscribed, 5000000},
+    [PUBSUB_HOLDING] = {move_is_published, 500000},
+    [PUBSUB_HEARING] = {move_is_heard, 500000},
+};
+
+/* --- steps --- */
+
+static void move_on_step(void *owner, void *arg)
+{
+    struct worker *w = owner;
+    (void)arg;
+    if (w->pubsub)
+        hub_wake(w->pubsub);
+}
+
+static void move_tell_others(const struct pubsub *hub)
 {
     const struct process *process = hub->worker->process;
-    if (move_has_topics(hub) && !move_is_confirmed(hub))
-        return;
-    hub->settled = true;
-    atomic_store_explicit(&hub->listens_at, hub->home, memory_order_relaxed);
     for (uint32_t i = 0; i < process->nworkers; i++)
         if (process->workers[i] != hub->worker)
-            mailbox_post(&process->workers[i]->mailbox, move_on_settled, NULL);
+            mailbox_post(&process->workers[i]->mailbox, move_on_step, NULL);
 }
 
-static bool move_somebody_listens_there(const struct pubsub *hub, uint16_t node)
+static bool move_is_due_somewhere(const struct pubsub *hub)
 {
     const struct process *process = hub->worker->process;
     for (uint32_t i = 0; i < process->nworkers; i++) {
         const struct pubsub *other = process->workers[i]->pubsub;
-        if (other && atomic_load_explicit(&other->listens_at, memory_order_relaxed) == node)
+        if (other &&
+            atomic_load_explicit(&other->due[hub->step], memory_order_relaxed) == hub->leaving)
             return true;
     }
     return false;
 }
 
-/* Step 2. What is under way to the old home is answered first. */
-static void move_publishing(struct pubsub *hub, uint64_t lasts)
+/* Is it time for the next step? */
+static bool move_may_go_on(struct pubsub *hub)
 {
-    if (lasts < MOVE_LONGEST && place_is_fit(hub, hub->leaving) &&
-        move_somebody_listens_there(hub, hub->leaving))
-        return;
-    hub->publish_to = hub->home;
-    hub->leaving_since = hub->worker->now;
-    route_raise_barriers(hub->worker);
+    enum pubsub_step step = hub->step;
+    bool late = !place_is_fit(hub, hub->leaving) ||
+                hub->worker->now - hub->leaving_since > move_steps[step].limit;
+    if (atomic_load_explicit(&hub->due[step], memory_order_relaxed) == hub->leaving) {
+        if (!late && !move_steps[step].is_done(hub))
+            return false;
+        move_set_due(hub, step, NODE_NONE);
+        move_tell_others(hub);
+    }
+    return late || !move_is_due_somewhere(hub);
+}
+
+/* What would be due, were this home left now. PUBSUB_HOLDING: since PUBLISH was last sent there. */
+static void move_note_home(struct pubsub *hub)
+{
+    uint16_t node = move_has_topics(hub) ? hub->home : NODE_NONE;
+    move_set_due(hub, PUBSUB_SUBSCRIBING, node);
+    move_set_due(hub, PUBSUB_HEARING, node);
 }
 
 void move_check(struct pubsub *hub)
 {
-    uint64_t lasts = hub->worker->now - hub->leaving_since;
     if (hub->leaving == NODE_NONE) {
-        atomic_store_explicit(&hub->listens_at, move_has_topics(hub) ? hub->home : NODE_NONE,
-                              memory_order_relaxed);
+        move_note_home(hub);
         return;
     }
-    if (!hub->settled)
-        move_settle(hub);
-    if (hub->publish_to == hub->leaving) {
-        move_publishing(hub, lasts);
-    } else if (lasts > MOVE_OVERLAP && hub->settled) {
+    while (hub->step < PUBSUB_STEPS && move_may_go_on(hub)) {
+        move_set_step(hub, hub->step + 1);
+        if (hub->step < PUBSUB_STEPS)
+            continue;
+        hub->all_asked = hub->worker->now;
+        hub->worker->drive_wanted = true; /* PUBLISH was held */
+    }
+    if (hub->step == PUBSUB_STEPS &&
+        hub->worker->now - hub->leaving_since >
+            (hub->missing ? MOVE_OVERLAP_LONGEST : MOVE_OVERLAP) &&
+        move_is_subscribed(hub)) {
         move_end(hub);
         hub->place_wanted = true; /* ends the subscriptions at the one that is left */
         hub_wake(hub);
@@ -192,7 +302,8 @@ void move_end(struct pubsub *hub)
 {
     struct pubsub_copies *copies, *next;
     hub->leaving = NODE_NONE;
-    hub->publish_to = hub->home;
+    hub->missing = 0;
+    hub->worker->drive_wanted = true;
     HASH_ITER (hh, hub->copies, copies, next) {
         HASH_DEL(hub->copies, copies);
         free(copies);

@@ -70,8 +70,6 @@ void place_find_home(struct pubsub *hub)
         return;
     move_begin(hub, next);
     hub->home = next;
-    if (hub->leaving == NODE_NONE)
-        hub->publish_to = next;
     if (hub->topics) { /* all go there */
         hub->place_wanted = true;
         hub_wake(hub);
@@ -131,6 +129,8 @@ static void place_where_needed(struct pubsub_topic *t)
     }
     place_find_home(hub);
     place_at(t, hub->home, PUBSUB_PLAIN);
+    if (move_needs_both(hub))
+        place_at(t, hub->leaving, PUBSUB_PLAIN);
     for (uint32_t i = 0; t->scope == PUBSUB_AT_MASTERS && i < w->nshards; i++)
         if (w->shards[i].master != hub->home)
             place_at(t, w->shards[i].master, PUBSUB_PLAIN);

@@ -115,6 +115,9 @@ bool topic_is_ready(const struct pubsub_topic *t, uint64_t turn)
     }
     if (hub->home == NODE_NONE || !topic_is_confirmed_at(t, hub->home, turn))
         return false;
+    if (move_needs_both(hub) && hub->backoff[hub->leaving].failures == 0 &&
+        !topic_is_confirmed_at(t, hub->leaving, turn))
+        return false;
     if (t->scope == PUBSUB_AT_HOME)
         return true;
     /* A master that can't be reached has no news either; it gets the subscription when it can. */

@@ -78,12 +78,13 @@ static uint16_t route_any_node(const struct worker *w, uint64_t hash)
     return w->nshards ? w->shards[hash % w->nshards].master : NODE_NONE;
 }
 
-/* For a request without keys. */
+/* For a request without keys. NODE_NONE: it has to wait. */
 static uint16_t route_keyless_node(struct worker *w, const struct request *r, uint64_t hash)
 {
     const struct client *c = order_client(r);
-    uint16_t home = r->cmd && r->cmd->local == COMMAND_LOCAL_PUBLISH ? pubsub_publish_node(w)
-                                                                     : NODE_NONE;
+    uint16_t home = NODE_NONE;
+    if (r->cmd && r->cmd->local == COMMAND_LOCAL_PUBLISH && !pubsub_publish_node(w, &home))
+        return NODE_NONE;
     /* Keys that a script does not declare are most likely where the client's latest key is. */
     if (c && (r->flags & REQUEST_SCRIPT) && c->key_slot != SLOT_NONE) {
         home = w->slot_node[c->key_slot];

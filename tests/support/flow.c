@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,9 +124,11 @@ static void flow_accept(struct flow_peer *node)
     if (node->listener < 0)
         return;
     /* cppcheck-suppress nullPointer */
-    int fd = accept4(node->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(node->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), one = 1;
     if (fd < 0)
         return;
+    /* A second answer must not wait until the first is acknowledged. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     for (unsigned i = 0; i < FLOW_LINKS; i++) {
         if (node->links[i].fd < 0) {
             node->links[i].fd = fd;

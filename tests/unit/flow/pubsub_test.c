@@ -30,6 +30,7 @@ static void end(void)
 #define CONFIRMED(verb, name, count) "*3\r\n$" verb "\r\n$" name "\r\n:" #count "\r\n"
 #define SUBSCRIBED(name, count)      CONFIRMED("9\r\nsubscribe", name, count)
 #define UNSUBSCRIBED(name, count)    CONFIRMED("11\r\nunsubscribe", name, count)
+#define PONG                         "*2\r\n$4\r\npong\r\n$0\r\n\r\n"
 #define MESSAGE(name, text)          "*3\r\n$7\r\nmessage\r\n$" name "\r\n$" text "\r\n"
 
 /* The client subscribes to x, which nobody had. */
@@ -140,9 +141,7 @@ START_TEST(a_subscribed_resp2_client_may_do_little_else)
     flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
     flow_expect(f, a,
                 "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
-                "RESET are allowed in this context\r\n"
-                "*2\r\n$4\r\npong\r\n$0\r\n\r\n"
-                "*2\r\n$4\r\npong\r\n$5\r\nhello\r\n"
+                "RESET are allowed in this context\r\n" PONG "*2\r\n$4\r\npong\r\n$5\r\nhello\r\n"
                 "-ERR wrong number of arguments for 'ping' command\r\n"
                 "-ERR Can't execute 'config|get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / "
                 "QUIT / RESET are allowed in this context\r\n"
@@ -248,7 +247,7 @@ START_TEST(a_refusal_of_the_node_reaches_the_client)
     flow_send(f, a, "SUBSCRIBE x", "PING");
     flow_node_serves(f, NODE_A, "SUBSCRIBE x", "-LOADING Redis is loading\r\n");
     flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
-    flow_expect(f, a, SUBSCRIBED("1\r\nx", 1) "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+    flow_expect(f, a, SUBSCRIBED("1\r\nx", 1) PONG);
 }
 END_TEST
 
@@ -554,9 +553,47 @@ START_TEST(a_home_that_is_no_master_any_more_is_left_without_loss)
     flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n4") MESSAGE("1\r\nx", "1\r\n4"));
     flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n4") MESSAGE("1\r\nx", "1\r\n4"));
     flow_expect_nothing(f, a);
+    flow_node_serves(f, NODE_A, "PING", PONG);
     flow_node_serves(f, NODE_A, "UNSUBSCRIBE x", UNSUBSCRIBED("1\r\nx", 0));
     flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n5"));
     flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n5"));
+}
+END_TEST
+
+/* A message of the new home must not overtake one of the old: PUBLISH is held until everything that
+ * went to the old one has been answered, and its messages have been read. */
+START_TEST(publish_waits_until_the_old_home_has_been_heard)
+{
+    subscribe_x(a);
+    fail_over_a();
+    flow_node_gets(f, REPLICA_A, "SUBSCRIBE x");
+    flow_send(f, b, "PUBLISH x 1"); /* not all listen at the new one */
+    flow_node_gets(f, NODE_A, "PUBLISH x 1");
+    flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\nx", 1));
+    flow_send(f, b, "PUBLISH x 2", "PING");
+    flow_node_gets_nothing(f, NODE_A);
+    flow_node_gets_nothing(f, REPLICA_A);
+    flow_answer(f, NODE_A, ":1\r\n");
+    flow_expect(f, b, ":1\r\n");
+    flow_node_gets(f, NODE_A, "PING");
+    flow_node_gets_nothing(f, REPLICA_A);
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n1") PONG);
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n1"));
+    flow_node_serves(f, REPLICA_A, "PUBLISH x 2", ":1\r\n");
+    flow_expect(f, b, ":1\r\n+PONG\r\n");
+}
+END_TEST
+
+/* A home that falls silent holds nobody up for long. */
+START_TEST(publish_goes_on_without_a_word_from_the_old_home)
+{
+    subscribe_x(a);
+    fail_over_a();
+    flow_node_serves(f, REPLICA_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_send(f, b, "PUBLISH x 1");
+    flow_node_gets(f, NODE_A, "PING");
+    flow_node_serves(f, REPLICA_A, "PUBLISH x 1", ":1\r\n");
+    flow_expect(f, b, ":1\r\n");
 }
 END_TEST
 
@@ -566,12 +603,19 @@ START_TEST(a_home_is_left_although_new_subscriptions_are_under_way)
     subscribe_x(a);
     fail_over_a();
     flow_node_gets(f, REPLICA_A, "SUBSCRIBE x");
-    flow_send(f, b, "SUBSCRIBE y");
+    flow_send(f, b, "SUBSCRIBE y"); /* at both, because PUBLISH goes to the old one yet */
     flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\nx", 1));
     flow_node_gets(f, REPLICA_A, "SUBSCRIBE y");
-    flow_node_serves(f, NODE_A, "UNSUBSCRIBE x", UNSUBSCRIBED("1\r\nx", 0));
+    flow_node_serves(f, NODE_A, "SUBSCRIBE y", SUBSCRIBED("1\r\ny", 2));
+    flow_node_serves(f, NODE_A, "PING", PONG);
     flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\ny", 2));
     flow_expect(f, b, SUBSCRIBED("1\r\ny", 1));
+    flow_send(f, b, "SUBSCRIBE z"); /* at the new one only */
+    flow_node_gets(f, REPLICA_A, "SUBSCRIBE z");
+    flow_node_serves(f, NODE_A, "UNSUBSCRIBE x", UNSUBSCRIBED("1\r\nx", 1));
+    flow_node_serves(f, NODE_A, "UNSUBSCRIBE y", UNSUBSCRIBED("1\r\ny", 0));
+    flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\nz", 3));
+    flow_expect(f, b, SUBSCRIBED("1\r\nz", 2));
 }
 END_TEST
 
@@ -683,6 +727,8 @@ static Suite *pubsub_suite(void)
     tcase_add_test(t, publish_leaves_a_home_that_died);
     tcase_add_test(t, publish_leaves_a_home_that_is_no_master_any_more);
     tcase_add_test(t, a_home_that_is_no_master_any_more_is_left_without_loss);
+    tcase_add_test(t, publish_waits_until_the_old_home_has_been_heard);
+    tcase_add_test(t, publish_goes_on_without_a_word_from_the_old_home);
     tcase_add_test(t, a_home_is_left_although_new_subscriptions_are_under_way);
     tcase_add_test(t, keyspace_notifications_are_no_copies_of_those_before);
     tcase_add_test(t, a_home_that_dies_while_it_is_left_brings_nothing_twice);
