@@ -2,6 +2,7 @@
  * they do again and again. */
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -55,6 +56,16 @@ void flow_lease_opens(enum flow_node node, const char *id)
     char reply[32];
     snprintf(reply, sizeof reply, ":%s\r\n", id);
     flow_node_serves(f, node, "CLIENT ID", reply);
+}
+
+double flow_node_gets_timed(enum flow_node node, const char *command)
+{
+    const char *got = flow_node_command(f, node, command);
+    ck_assert_msg(strncmp(got, command, strlen(command)) == 0, "got \"%s\"", got);
+    char *rest;
+    double value = strtod(got + strlen(command), &rest);
+    ck_assert_msg(rest > got + strlen(command), "no timeout in \"%s\"", got);
+    return value;
 }
 
 void flow_gets_all(enum flow_node node, const char *const *commands)

@@ -28,6 +28,8 @@ void flow_hello(int client, int protocol);
 /* A connection to the node is opened for one client alone: its handshake, in which it is told its
  * id there. */
 void flow_lease_opens(enum flow_node node, const char *id);
+/* The node gets command with a timeout behind it, which is returned. */
+double flow_node_gets_timed(enum flow_node node, const char *command);
 /* The client's command goes to all masters, which answer a, b and third (NODE_C, the first to do
  * so); the client gets what comes of it. */
 void flow_merges(const char *command, const char *a, const char *b, const char *third,

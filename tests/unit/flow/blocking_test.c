@@ -1,8 +1,7 @@
 /* blocking_test: commands that wait at their node: order, connections of their own, refusals and
- * lost connections with the time that is left, clients that leave, CLIENT UNBLOCK, WAIT. */
+ * lost connections with the time that is left, clients that leave, CLIENT UNBLOCK. */
 #include "base/memory.h"
 #include "flow/client.h"
-#include "flow/request.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
@@ -11,17 +10,6 @@
 #define CHANGED                                                                                    \
     "-UNBLOCKED force unblock from blocking operation, instance state changed (master -> "         \
     "replica?)\r\n"
-
-/* The node gets command with a timeout behind it, which is returned. */
-static double node_gets_with_time(enum flow_node node, const char *command)
-{
-    const char *got = flow_node_command(f, node, command);
-    ck_assert_msg(strncmp(got, command, strlen(command)) == 0, "got \"%s\"", got);
-    char *rest;
-    double value = strtod(got + strlen(command), &rest);
-    ck_assert_msg(rest > got + strlen(command), "no timeout in \"%s\"", got);
-    return value;
-}
 
 START_TEST(waits_on_a_connection_of_its_own_and_gives_it_back)
 {
@@ -112,17 +100,17 @@ START_TEST(is_sent_again_with_the_time_that_is_left)
     flow_node_gets(f, NODE_A, r->first);
     flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
     flow_lease_opens(NODE_B, "8");
-    double left = node_gets_with_time(NODE_B, r->again);
+    double left = flow_node_gets_timed(NODE_B, r->again);
     ck_assert_msg(left > r->least && left <= r->most, "%s with %f left", r->first, left);
     flow_answer(f, NODE_B, CHANGED);
     f->owner[3300] = NODE_C;
     flow_publish(f);
     flow_lease_opens(NODE_C, "9");
-    double rest = node_gets_with_time(NODE_C, r->again);
+    double rest = flow_node_gets_timed(NODE_C, r->again);
     ck_assert_msg(rest > r->least && rest <= left, "%f after %f", rest, left);
     flow_node_cuts(f, NODE_C);
     flow_lease_opens(NODE_C, "10");
-    ck_assert(node_gets_with_time(NODE_C, r->again) <= rest);
+    ck_assert(flow_node_gets_timed(NODE_C, r->again) <= rest);
     flow_answer(f, NODE_C, "*-1\r\n");
     flow_expect(f, c, "*-1\r\n");
 }
@@ -267,35 +255,6 @@ START_TEST(unblock_ends_a_wait_for_a_node_too)
 }
 END_TEST
 
-START_TEST(connections_to_a_node_have_a_limit)
-{
-    flow_again("max-connections-per-node 1\n");
-    int other = flow_client(f);
-    flow_send(f, c, "BLPOP b 0");
-    flow_lease_opens(NODE_A, "7");
-    flow_node_gets(f, NODE_A, "BLPOP b 0");
-    flow_send(f, other, "BLPOP b 0");
-    flow_expect(f, other,
-                "-ERR no connection to the node is left for this command, "
-                "max-connections-per-node is 1\r\n");
-    flow_send(f, other, "BLPOP c 0");
-    flow_lease_opens(NODE_B, "7");
-    flow_node_serves(f, NODE_B, "BLPOP c 0", "*-1\r\n");
-    flow_expect(f, other, "*-1\r\n");
-    close(other);
-}
-END_TEST
-
-START_TEST(open_files_are_a_limit_too)
-{
-    f->process.max_sockets = 0;
-    flow_send(f, c, "BLPOP b 0");
-    flow_expect(f, c,
-                "-ERR no connection to the node is left for this command: the limit on open files "
-                "is reached\r\n");
-}
-END_TEST
-
 START_TEST(a_null_is_in_the_clients_protocol)
 {
     flow_hello(c, 3);
@@ -303,124 +262,6 @@ START_TEST(a_null_is_in_the_clients_protocol)
     flow_send(f, c, "BLPOP b 0.1");
     flow_expect(f, c, "_\r\n");
     flow_node_returns(f, NODE_A);
-}
-END_TEST
-
-START_TEST(the_end_of_a_stream_stays_where_it_was_when_the_command_came)
-{
-    const char *command = "XREAD BLOCK 20000 STREAMS b {b}x {b}y 5-1 $ $";
-    flow_send(f, c, command);
-    flow_lease_opens(NODE_A, "7");
-    flow_node_serves(f, NODE_A, "XINFO STREAM {b}x",
-                     "*4\r\n$6\r\nlength\r\n:1\r\n$17\r\nlast-generated-id\r\n$3\r\n7-2\r\n");
-    flow_node_serves(f, NODE_A, "XINFO STREAM {b}y", "-ERR no such key\r\n");
-    flow_node_gets(f, NODE_A, command);
-    flow_node_cuts(f, NODE_A);
-    flow_lease_opens(NODE_A, "8");
-    ck_assert(node_gets_with_time(NODE_A, "XREAD BLOCK") > 15000);
-    ck_assert_ptr_nonnull(
-        strstr(f->nodes[NODE_A].last->command, " STREAMS b {b}x {b}y 5-1 7-2 0-0"));
-    flow_answer(f, NODE_A, "*-1\r\n");
-    flow_expect(f, c, "*-1\r\n");
-}
-END_TEST
-
-START_TEST(the_end_of_a_stream_is_asked_of_who_has_it)
-{
-    flow_send(f, c, "XREAD BLOCK 0 STREAMS b $");
-    flow_lease_opens(NODE_A, "7");
-    flow_node_gets(f, NODE_A, "XINFO STREAM b");
-    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
-    flow_node_gets(f, NODE_A, "XREAD BLOCK 0 STREAMS b $");
-    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_B);
-    flow_lease_opens(NODE_B, "7");
-    flow_node_serves(f, NODE_B, "XINFO STREAM b", "-NOPERM no\r\n");
-    flow_node_gets(f, NODE_B, "XREAD BLOCK 0 STREAMS b $");
-    flow_answer_redirect(f, NODE_B, "ASK", 3300, NODE_C);
-    flow_lease_opens(NODE_C, "7");
-    flow_node_serves(f, NODE_C, "ASKING", "+OK\r\n");
-    flow_node_serves(f, NODE_C, "XREAD BLOCK 0 STREAMS b $", "*-1\r\n");
-    flow_expect(f, c, "*-1\r\n");
-}
-END_TEST
-
-/* As a string shows what is restored: up to its second byte. */
-#define MARK "FUNCTION RESTORE \n APPEND"
-
-START_TEST(wait_asks_the_masters_that_were_written_to_and_the_least_counts)
-{
-    flow_send(f, c, "SET b 1", "SET c 1", "GET a");
-    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
-    flow_node_serves(f, NODE_B, "SET c 1", "+OK\r\n");
-    flow_node_serves(f, NODE_C, "GET a", "$-1\r\n");
-    flow_expect(f, c, "+OK\r\n+OK\r\n$-1\r\n");
-    flow_send(f, c, "WAIT 1 0");
-    flow_lease_opens(NODE_A, "7");
-    flow_node_serves(f, NODE_A, MARK, "+OK\r\n");
-    flow_node_serves(f, NODE_A, "WAIT 1 0", ":2\r\n");
-    flow_lease_opens(NODE_B, "7");
-    flow_node_serves(f, NODE_B, MARK, "+OK\r\n");
-    flow_expect_nothing(f, c);
-    flow_node_serves(f, NODE_B, "WAIT 1 0", ":1\r\n");
-    flow_node_gets_nothing(f, NODE_C);
-    flow_expect(f, c, ":1\r\n");
-}
-END_TEST
-
-START_TEST(wait_goes_to_all_masters_for_who_wrote_nothing)
-{
-    flow_send(f, c, "WAIT 1 20000");
-    for (int node = 0; node < 3; node++) {
-        flow_lease_opens((enum flow_node)node, "7");
-        flow_node_serves(f, (enum flow_node)node, MARK, "+OK\r\n");
-    }
-    flow_node_serves(f, NODE_A, "WAIT 1 20000", ":1\r\n");
-    flow_node_serves(f, NODE_B, "WAIT 1 20000", ":2\r\n");
-    flow_node_gets(f, NODE_C, "WAIT 1 20000");
-    flow_node_cuts(f, NODE_C);
-    flow_lease_opens(NODE_C, "8");
-    flow_node_serves(f, NODE_C, MARK, "+OK\r\n");
-    ck_assert(node_gets_with_time(NODE_C, "WAIT 1") < 20000);
-    flow_answer(f, NODE_C, ":3\r\n");
-    flow_expect(f, c, ":1\r\n");
-}
-END_TEST
-
-START_TEST(wait_does_not_count_where_the_offset_could_not_be_noted)
-{
-    flow_send(f, c, "SET b 1");
-    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
-    flow_expect(f, c, "+OK\r\n");
-    flow_send(f, c, "WAIT 1 0", "GET b");
-    flow_lease_opens(NODE_A, "7");
-    flow_node_serves(f, NODE_A, MARK, "-OOM command not allowed\r\n");
-    flow_node_serves(f, NODE_A, "WAIT 1 0", ":2\r\n");
-    flow_expect(f, c, "-OOM command not allowed\r\n");
-    flow_node_serves(f, NODE_A, "GET b", "$1\r\n1\r\n");
-    flow_expect(f, c, "$1\r\n1\r\n");
-    flow_send(f, c, "WAIT 1 0"); /* the lease is whole, and the next one counts again */
-    flow_node_serves(f, NODE_A, MARK, "-READONLY You can't write against a read only replica.\r\n");
-    flow_node_serves(f, NODE_A, "WAIT 1 0", "-ERR WAIT cannot be used with replica instances.\r\n");
-    flow_lease_opens(NODE_A, "8");
-    flow_node_serves(f, NODE_A, MARK, "+OK\r\n");
-    flow_node_serves(f, NODE_A, "WAIT 1 0", ":1\r\n");
-    flow_expect(f, c, ":1\r\n");
-}
-END_TEST
-
-START_TEST(a_client_that_leaves_takes_its_wait_from_all_nodes)
-{
-    flow_send(f, c, "WAIT 1 0");
-    for (int node = 0; node < 3; node++) {
-        flow_lease_opens((enum flow_node)node, "7");
-        flow_node_serves(f, (enum flow_node)node, MARK, "+OK\r\n");
-        flow_node_gets(f, (enum flow_node)node, "WAIT 1 0");
-    }
-    shutdown(c, SHUT_RDWR);
-    flow_settle(f);
-    for (int node = 0; node < 3; node++)
-        ck_assert_uint_eq(flow_node_links(f, (enum flow_node)node), 0);
-    ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 0);
 }
 END_TEST
 
@@ -444,15 +285,7 @@ static Suite *blocking_suite(void)
     tcase_add_test(t, input_that_ends_before_the_command_could_be_issued_does_not_block);
     tcase_add_test(t, unblock_asks_the_node_and_its_reply_is_the_answer);
     tcase_add_test(t, unblock_ends_a_wait_for_a_node_too);
-    tcase_add_test(t, connections_to_a_node_have_a_limit);
-    tcase_add_test(t, open_files_are_a_limit_too);
     tcase_add_test(t, a_null_is_in_the_clients_protocol);
-    tcase_add_test(t, the_end_of_a_stream_stays_where_it_was_when_the_command_came);
-    tcase_add_test(t, the_end_of_a_stream_is_asked_of_who_has_it);
-    tcase_add_test(t, wait_asks_the_masters_that_were_written_to_and_the_least_counts);
-    tcase_add_test(t, wait_goes_to_all_masters_for_who_wrote_nothing);
-    tcase_add_test(t, wait_does_not_count_where_the_offset_could_not_be_noted);
-    tcase_add_test(t, a_client_that_leaves_takes_its_wait_from_all_nodes);
     suite_add_tcase(suite, t);
     return suite;
 }

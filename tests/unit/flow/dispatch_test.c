@@ -1,4 +1,4 @@
-/* dispatch_test: what becomes of a request before any node sees it: checks, kinds, CLIENT PAUSE. */
+/* dispatch_test: what becomes of a request before any node sees it: checks and kinds. */
 #include "flow/dispatch.h"
 #include "support/flow_unit.h"
 #include <unistd.h>
@@ -93,37 +93,6 @@ START_TEST(commands_that_hold_state_never_reach_a_shared_connection)
 }
 END_TEST
 
-START_TEST(client_pause_holds_writes_back_until_it_is_over)
-{
-    int other = flow_client(f);
-    flow_send(f, c, "CLIENT PAUSE 100 WRITE");
-    flow_expect(f, c, "+OK\r\n");
-    flow_send(f, other, "GET b", "SET b 1", "PING");
-    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
-    flow_expect(f, other, "+1\r\n");
-    flow_node_gets_nothing(f, NODE_A);
-    flow_node_serves(f, NODE_A, "SET b 1", "+OK\r\n");
-    flow_expect(f, other, "+OK\r\n+PONG\r\n");
-    close(other);
-}
-END_TEST
-
-START_TEST(client_unpause_ends_a_pause)
-{
-    int other = flow_client(f);
-    flow_send(f, c, "CLIENT PAUSE 100000");
-    flow_expect(f, c, "+OK\r\n");
-    flow_send(f, other, "PING", "GET b");
-    flow_node_gets_nothing(f, NODE_A);
-    flow_expect_nothing(f, other);
-    flow_send(f, c, "CLIENT UNPAUSE");
-    flow_expect(f, c, "+OK\r\n");
-    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
-    flow_expect(f, other, "+PONG\r\n+1\r\n");
-    close(other);
-}
-END_TEST
-
 static Suite *dispatch_suite(void)
 {
     Suite *suite = suite_create("dispatch");
@@ -138,8 +107,6 @@ static Suite *dispatch_suite(void)
     tcase_add_test(t, a_password_is_asked_for_first);
     tcase_add_test(t, dangerous_commands_are_refused_unless_admin_is_allowed);
     tcase_add_test(t, commands_that_hold_state_never_reach_a_shared_connection);
-    tcase_add_test(t, client_pause_holds_writes_back_until_it_is_over);
-    tcase_add_test(t, client_unpause_ends_a_pause);
     suite_add_tcase(suite, t);
     return suite;
 }

@@ -1,60 +1,8 @@
-/* Tests of the merges with code of their own, as far as they need no cluster: the cursor of SCAN
- * and the fields of INFO. */
+/* combine_info_test: INFO of several masters as that of one server. */
 #include "flow/combine_info.h"
-#include "flow/combine_scan.h"
 #include "support/unit.h"
 #include <stdio.h>
 #include <string.h>
-
-/* --- SCAN's cursor --- */
-
-START_TEST(cursor_comes_back_as_it_was)
-{
-    static const struct scan_cursor cursors[] = {{0, 1, 0},
-                                                 {16383, 127, (1ULL << SCAN_NODE_BITS) - 1},
-                                                 {5461, 7, 123456789},
-                                                 {16383, 127, (1ULL << SCAN_LONG_NODE_BITS) - 1}};
-    for (size_t i = 0; i < sizeof cursors / sizeof cursors[0]; i++) {
-        struct scan_cursor got;
-        uint64_t value;
-        ck_assert(combine_scan_encode(&cursors[i], &value));
-        ck_assert_uint_ne(value, 0);
-        ck_assert_uint_le(value, cursors[i].node >> SCAN_NODE_BITS ? INT64_MAX : 1LL << 53);
-        ck_assert(combine_scan_decode(value, &got));
-        ck_assert_uint_eq(got.slot, cursors[i].slot);
-        ck_assert_uint_eq(got.print, cursors[i].print);
-        ck_assert_uint_eq(got.node, cursors[i].node);
-    }
-}
-END_TEST
-
-START_TEST(cursor_of_a_node_that_does_not_fit_is_refused)
-{
-    struct scan_cursor cursor = {.slot = 1, .print = 1, .node = 1ULL << SCAN_LONG_NODE_BITS};
-    uint64_t value;
-    ck_assert(!combine_scan_encode(&cursor, &value));
-}
-END_TEST
-
-START_TEST(cursor_of_another_form_is_refused)
-{
-    struct scan_cursor cursor;
-    ck_assert(!combine_scan_decode(5, &cursor));
-    ck_assert(!combine_scan_decode(UINT64_MAX, &cursor));
-    ck_assert(!combine_scan_decode(1ULL << 53 | 1ULL << SCAN_NODE_BITS, &cursor));
-}
-END_TEST
-
-START_TEST(fingerprint_tells_processes_apart)
-{
-    ck_assert_uint_ne(combine_scan_print("", ""), 0);
-    ck_assert_uint_eq(combine_scan_print("a", "b"), combine_scan_print("a", "b"));
-    ck_assert_uint_ne(combine_scan_print("node", "run1"), combine_scan_print("node", "run2"));
-    ck_assert_uint_ne(combine_scan_print("node1", ""), combine_scan_print("node2", ""));
-}
-END_TEST
-
-/* --- INFO --- */
 
 static void expect_merged(const char *a, const char *b, const char *own, const char *want)
 {
@@ -167,14 +115,10 @@ START_TEST(names_of_any_length_are_told_apart)
 }
 END_TEST
 
-static Suite *combine_suite(void)
+static Suite *combine_info_suite(void)
 {
-    Suite *suite = suite_create("combine");
-    TCase *tc = tcase_create("combine");
-    tcase_add_test(tc, cursor_comes_back_as_it_was);
-    tcase_add_test(tc, cursor_of_a_node_that_does_not_fit_is_refused);
-    tcase_add_test(tc, cursor_of_another_form_is_refused);
-    tcase_add_test(tc, fingerprint_tells_processes_apart);
+    Suite *suite = suite_create("combine_info");
+    TCase *tc = tcase_create("combine_info");
     tcase_add_test(tc, figures_are_added_and_texts_are_the_first_nodes);
     tcase_add_test(tc, human_sizes_follow_their_figures);
     tcase_add_test(tc, ratios_are_means);
@@ -190,4 +134,4 @@ static Suite *combine_suite(void)
     return suite;
 }
 
-UNIT_MAIN(combine_suite)
+UNIT_MAIN(combine_info_suite)
