@@ -1,5 +1,5 @@
 /* generate: writes the documents that are made from the table of directives.
- * Run by `make docs`; takes the root of the source tree. tests/unit/config_test.c checks the
+ * Run by `make docs`; takes the root of the source tree. tests/unit/config_print_test.c checks the
  * result. */
 #include "config.h"
 

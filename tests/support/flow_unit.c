@@ -43,6 +43,18 @@ void flow_open_window(void)
     }
 }
 
+void flow_begin_wide(void)
+{
+    flow_begin();
+    flow_open_window();
+}
+
+void flow_again_wide(const char *config)
+{
+    flow_again(config);
+    flow_open_window();
+}
+
 void flow_hello(int client, int protocol)
 {
     char greeting[1024];

@@ -22,6 +22,9 @@ void flow_again(const char *config);
 
 /* Let the window of c learn that replies are small: from now on many requests go side by side. */
 void flow_open_window(void);
+/* A checked fixture, and flow_again, with such a window. */
+void flow_begin_wide(void);
+void flow_again_wide(const char *config);
 /* The client speaks RESP2 or RESP3 from now on. */
 void flow_hello(int client, int protocol);
 

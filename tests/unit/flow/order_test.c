@@ -7,12 +7,6 @@
 
 #define TRYAGAIN "-TRYAGAIN Multiple keys request during rehashing of slot\r\n"
 
-static void begin(void)
-{
-    flow_begin();
-    flow_open_window();
-}
-
 START_TEST(a_read_that_was_served_behind_a_refused_write_is_asked_again)
 {
     flow_send(f, c, "SET b 1", "GET b");
@@ -210,7 +204,7 @@ static Suite *order_suite(void)
 {
     Suite *suite = suite_create("order");
     TCase *t = tcase_create("order");
-    tcase_add_checked_fixture(t, begin, flow_end);
+    tcase_add_checked_fixture(t, flow_begin_wide, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_read_that_was_served_behind_a_refused_write_is_asked_again);
     tcase_add_test(t, a_refused_request_is_not_sent_after_a_later_write_was_executed);
