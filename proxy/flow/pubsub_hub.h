@@ -36,6 +36,7 @@ struct pubsub_topic {
     uint32_t named;    /* commands under way that name it */
     uint32_t queued;   /* deliveries under way */
     uint64_t retry_at; /* µs: a node refused it; not tried again before */
+    uint64_t serial;   /* of all topics that there were */
     uint16_t slot;     /* PUBSUB_SHARD */
     uint16_t target;   /* PUBSUB_SHARD: MOVED named this node, else NODE_NONE … */
     uint16_t moved;    /* … while the slot map said this one */
@@ -212,11 +213,13 @@ struct pubsub {
     uint32_t budget;                /* messages that may still be handed out in this turn … */
     uint64_t budget_turn;           /* … which is that of this time */
     uint64_t number;                /* of the last message */
+    uint64_t last_serial;           /* of the last topic */
     uint64_t scopes[PUBSUB_SCOPES]; /* topics that exist */
     uint16_t home;                  /* node, NODE_NONE: to be chosen */
     uint16_t leaving;               /* the home before, NODE_NONE: it is left for good */
     uint64_t leaving_since;         /* µs: the begin of this step of the move */
     enum pubsub_step step;          /* of the move */
+    bool leveled;                   /* there are no early copies any more */
     /* For all workers: the home for which a worker has this step still to do, NODE_NONE: none. */
     _Atomic uint16_t due[PUBSUB_STEPS];
     uint64_t all_asked; /* turn in which the last question of this step was written; 0: not yet */

@@ -27,14 +27,17 @@
  * home has come from the new one as well, and when something is still missing. */
 #define MOVE_OVERLAP         500000
 #define MOVE_OVERLAP_LONGEST 3000000
+/* How far the old one may be behind the new one at the end of that, µs. */
+#define MOVE_LEVELED 100000
 
 /* Messages of the home from so long before a move the new one may still bring, µs. */
 #define MOVE_RECENT 1000000
 
-/* As FNV-1a, a word at a time. */
-static uint64_t move_print(const char *data, size_t len)
+/* As FNV-1a, a word at a time. A topic that was given up and is subscribed again begins anew: what
+ * is published now is no copy of what was heard then. */
+static uint64_t move_print(const struct pubsub_topic *t, const char *data, size_t len)
 {
-    uint64_t hash = 14695981039346656037u + len;
+    uint64_t hash = (14695981039346656037u ^ t->serial) * 1099511628211u + len;
     for (size_t i = 0; i < len; i += sizeof(uint64_t)) {
         uint64_t word = 0;
         memcpy(&word, data + i, len - i < sizeof word ? len - i : sizeof word);
@@ -129,7 +132,7 @@ bool move_is_news(const struct pubsub_link *l, const struct pubsub_topic *t,
     struct pubsub *hub = l->hub;
     if (l->role == PUBSUB_SHARDED || place_is_keyspace(PUBSUB_CHANNEL, channel->data, channel->len))
         return true; /* one node alone brings it */
-    uint64_t print = move_print(data, len);
+    uint64_t print = move_print(t, data, len);
     if (l->node == hub->home)
         move_note(hub, print);
     if (hub->leaving == NODE_NONE)
@@ -275,6 +278,22 @@ static void move_note_home(struct pubsub *hub)
     move_set_due(hub, PUBSUB_HEARING, node);
 }
 
+/* What the new home has not brought of the early ones it never will. As long as that was open, of
+ * several that look alike those of the old home were passed on: one that the new one has brought
+ * just now comes from there yet. */
+static void move_level(struct pubsub *hub)
+{
+    struct pubsub_copies *copies, *next;
+    hub->leveled = true;
+    HASH_ITER (hh, hub->copies, copies, next) {
+        if (copies->by_old > copies->by_new)
+            copies->by_old -= copies->early < copies->by_old - copies->by_new
+                                  ? copies->early
+                                  : copies->by_old - copies->by_new;
+        copies->early = 0;
+    }
+}
+
 void move_check(struct pubsub *hub)
 {
     if (hub->leaving == NODE_NONE) {
@@ -288,10 +307,13 @@ void move_check(struct pubsub *hub)
         hub->all_asked = hub->worker->now;
         hub->worker->drive_wanted = true; /* PUBLISH was held */
     }
-    if (hub->step == PUBSUB_STEPS &&
-        hub->worker->now - hub->leaving_since >
-            (hub->missing ? MOVE_OVERLAP_LONGEST : MOVE_OVERLAP) &&
-        move_is_subscribed(hub)) {
+    if (hub->step < PUBSUB_STEPS)
+        return;
+    uint64_t lasts = hub->worker->now - hub->leaving_since;
+    if (lasts > MOVE_OVERLAP && !hub->leveled)
+        move_level(hub);
+    if (lasts > (hub->missing ? MOVE_OVERLAP_LONGEST : MOVE_OVERLAP + MOVE_LEVELED) &&
+        hub->leveled && move_is_subscribed(hub)) {
         move_end(hub);
         hub->place_wanted = true; /* ends the subscriptions at the one that is left */
         hub_wake(hub);
@@ -303,6 +325,7 @@ void move_end(struct pubsub *hub)
     struct pubsub_copies *copies, *next;
     hub->leaving = NODE_NONE;
     hub->missing = 0;
+    hub->leveled = false;
     hub->worker->drive_wanted = true;
     HASH_ITER (hh, hub->copies, copies, next) {
         HASH_DEL(hub->copies, copies);

@@ -52,6 +52,7 @@ struct pubsub_topic *topic_get(struct pubsub *hub, enum pubsub_kind kind, const 
         return t;
     t = memory_zalloc(sizeof *t + len + 2);
     t->hub = hub;
+    t->serial = ++hub->last_serial;
     t->entry = census_take(kind, name, len);
     t->kind = (uint8_t)kind;
     t->scope = (uint8_t)topic_scope(kind, name, len);

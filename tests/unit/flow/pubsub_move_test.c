@@ -1,5 +1,6 @@
 /* pubsub_move_test: a home that dies, or is no master any more, is left for another: without loss,
  * without copies, without a message out of order. */
+#include "flow/pubsub_hub.h"
 #include "support/pubsub_unit.h"
 
 START_TEST(publish_leaves_a_home_that_died)
@@ -105,6 +106,56 @@ START_TEST(publish_goes_on_without_a_word_from_the_old_home)
 }
 END_TEST
 
+/* Somebody subscribes to x anew, at the new home only, and the same is published as a moment ago.
+ */
+START_TEST(a_topic_that_is_subscribed_again_has_no_copies)
+{
+    pubsub_subscribe_x(a);
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n0"));
+    fail_over_a();
+    flow_node_serves(f, REPLICA_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_node_serves(f, NODE_A, "PING", PONG);
+    flow_send(f, a, "UNSUBSCRIBE x");
+    flow_expect(f, a, UNSUBSCRIBED("1\r\nx", 0));
+    flow_node_serves(f, NODE_A, "UNSUBSCRIBE x", UNSUBSCRIBED("1\r\nx", 0));
+    flow_node_serves(f, REPLICA_A, "UNSUBSCRIBE x", UNSUBSCRIBED("1\r\nx", 0));
+    flow_send(f, b, "SUBSCRIBE x");
+    flow_node_serves(f, REPLICA_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_expect(f, b, SUBSCRIBED("1\r\nx", 1));
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_expect(f, b, MESSAGE("1\r\nx", "1\r\n0"));
+}
+END_TEST
+
+/* Messages that look alike: the new home may bring again what the old one brought before it was
+ * subscribed, so it is the old one that is heard; also at the end, when it is behind. */
+START_TEST(of_messages_that_look_alike_none_is_lost_at_the_end)
+{
+    static const char tick[] = MESSAGE("1\r\nx", "1\r\n0");
+    struct pubsub *hub = f->w->pubsub;
+    pubsub_subscribe_x(a);
+    flow_answer(f, NODE_A, tick);
+    flow_expect(f, a, tick);
+    fail_over_a();
+    flow_node_serves(f, REPLICA_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_node_serves(f, NODE_A, "PING", PONG);
+    flow_answer(f, REPLICA_A, tick);
+    flow_expect_nothing(f, a);
+    flow_answer(f, NODE_A, tick);
+    flow_expect(f, a, tick);
+    flow_answer(f, REPLICA_A, tick);
+    hub->leaving_since -= 520000; /* a while later */
+    move_check(hub);
+    flow_answer(f, NODE_A, tick);
+    flow_expect(f, a, tick);
+    hub->leaving_since -= 3000000;
+    flow_node_serves(f, NODE_A, "UNSUBSCRIBE x", UNSUBSCRIBED("1\r\nx", 0));
+    flow_answer(f, REPLICA_A, tick);
+    flow_expect(f, a, tick);
+}
+END_TEST
+
 /* Clients that subscribe all the time keep answers due at the new home for ever. */
 START_TEST(a_home_is_left_although_new_subscriptions_are_under_way)
 {
@@ -175,6 +226,8 @@ static Suite *pubsub_move_suite(void)
     tcase_add_test(t, a_home_that_is_no_master_any_more_is_left_without_loss);
     tcase_add_test(t, publish_waits_until_the_old_home_has_been_heard);
     tcase_add_test(t, publish_goes_on_without_a_word_from_the_old_home);
+    tcase_add_test(t, a_topic_that_is_subscribed_again_has_no_copies);
+    tcase_add_test(t, of_messages_that_look_alike_none_is_lost_at_the_end);
     tcase_add_test(t, a_home_is_left_although_new_subscriptions_are_under_way);
     tcase_add_test(t, keyspace_notifications_are_no_copies_of_those_before);
     tcase_add_test(t, a_home_that_dies_while_it_is_left_brings_nothing_twice);
