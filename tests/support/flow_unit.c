@@ -80,6 +80,25 @@ double flow_node_gets_timed(enum flow_node node, const char *command)
     return value;
 }
 
+void flow_waits_at_bells(int client, struct flow_link *bells[2])
+{
+    flow_send(f, client, "BLPOP b c 0");
+    flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
+    flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
+    flow_lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLMOVE b b LEFT LEFT 0");
+    bells[0] = f->nodes[NODE_A].last;
+    flow_lease_opens(NODE_B, "7");
+    flow_node_gets(f, NODE_B, "BLMOVE c c LEFT LEFT 0");
+    bells[1] = f->nodes[NODE_B].last;
+}
+
+void flow_rings(enum flow_node node, struct flow_link *bell)
+{
+    f->nodes[node].last = bell;
+    flow_answer(f, node, "$1\r\nx\r\n");
+}
+
 void flow_gets_all(enum flow_node node, const char *const *commands)
 {
     for (; *commands; commands++)

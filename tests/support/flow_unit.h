@@ -33,6 +33,10 @@ void flow_hello(int client, int protocol);
 void flow_lease_opens(enum flow_node node, const char *id);
 /* The node gets command with a timeout behind it, which is returned. */
 double flow_node_gets_timed(enum flow_node node, const char *command);
+/* The client sends BLPOP b c 0, has found both lists empty and waits at both bells, whose links
+ * these are: NODE_A's, NODE_B's. An element comes, and one of them rings. */
+void flow_waits_at_bells(int client, struct flow_link *bells[2]);
+void flow_rings(enum flow_node node, struct flow_link *bell);
 /* The client's command goes to all masters, which answer a, b and third (NODE_C, the first to do
  * so); the client gets what comes of it. */
 void flow_merges(const char *command, const char *a, const char *b, const char *third,

@@ -204,57 +204,6 @@ START_TEST(input_that_ends_before_the_command_could_be_issued_does_not_block)
 }
 END_TEST
 
-START_TEST(unblock_asks_the_node_and_its_reply_is_the_answer)
-{
-    int other = flow_client(f);
-    char line[64];
-    uint64_t id = flow_newest(f)->id - 1;
-    snprintf(line, sizeof line, "CLIENT UNBLOCK %llu ERROR", (unsigned long long)id);
-    flow_send(f, other, line);
-    flow_expect(f, other, ":0\r\n");
-    flow_send(f, c, "BLPOP b 0");
-    flow_lease_opens(NODE_A, "7");
-    flow_node_gets(f, NODE_A, "BLPOP b 0");
-    struct flow_link *lease = f->nodes[NODE_A].last;
-    flow_send(f, other, line);
-    flow_expect(f, other, ":1\r\n");
-    flow_node_serves(f, NODE_A, "CLIENT UNBLOCK 7 ERROR", ":1\r\n");
-    flow_expect_nothing(f, c);
-    f->nodes[NODE_A].last = lease;
-    flow_answer(f, NODE_A, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
-    flow_expect(f, c, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
-    close(other);
-}
-END_TEST
-
-START_TEST(unblock_ends_a_wait_for_a_node_too)
-{
-    int other = flow_client(f);
-    char line[64];
-    snprintf(line, sizeof line, "CLIENT UNBLOCK %llu",
-             (unsigned long long)(flow_newest(f)->id - 1));
-    flow_node_dies(f, NODE_A);
-    flow_send(f, c, "BLPOP b 0");
-    flow_settle(f);
-    flow_send(f, other, line);
-    flow_expect(f, other, ":1\r\n");
-    flow_expect(f, c, "*-1\r\n");
-    flow_node_returns(f, NODE_A);
-    flow_send(f, c, "BLMOVE b b LEFT LEFT 0");
-    flow_node_gets(f, NODE_A, "CLIENT ID"); /* how the node knows it is not known yet */
-    struct flow_link *lease = f->nodes[NODE_A].last;
-    flow_send(f, other, line);
-    flow_expect(f, other, ":1\r\n");
-    flow_answer(f, NODE_A, ":9\r\n");
-    flow_node_gets(f, NODE_A, "BLMOVE b b LEFT LEFT 0");
-    flow_node_gets(f, NODE_A, "CLIENT UNBLOCK 9 TIMEOUT");
-    f->nodes[NODE_A].last = lease;
-    flow_answer(f, NODE_A, "*-1\r\n");
-    flow_expect(f, c, "*-1\r\n");
-    close(other);
-}
-END_TEST
-
 START_TEST(a_null_is_in_the_clients_protocol)
 {
     flow_hello(c, 3);
@@ -283,8 +232,6 @@ static Suite *blocking_suite(void)
     tcase_add_test(t, a_client_that_leaves_is_gone_at_the_node);
     tcase_add_test(t, a_client_that_leaves_behind_many_requests_is_gone_at_the_node);
     tcase_add_test(t, input_that_ends_before_the_command_could_be_issued_does_not_block);
-    tcase_add_test(t, unblock_asks_the_node_and_its_reply_is_the_answer);
-    tcase_add_test(t, unblock_ends_a_wait_for_a_node_too);
     tcase_add_test(t, a_null_is_in_the_clients_protocol);
     suite_add_tcase(suite, t);
     return suite;

@@ -6,26 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The client has found both lists empty and waits at both bells, whose links are returned. */
-static void waits_at_bells(int client, struct flow_link *bells[2])
-{
-    flow_send(f, client, "BLPOP b c 0");
-    flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
-    flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
-    flow_lease_opens(NODE_A, "7");
-    flow_node_gets(f, NODE_A, "BLMOVE b b LEFT LEFT 0");
-    bells[0] = f->nodes[NODE_A].last;
-    flow_lease_opens(NODE_B, "7");
-    flow_node_gets(f, NODE_B, "BLMOVE c c LEFT LEFT 0");
-    bells[1] = f->nodes[NODE_B].last;
-}
-
-static void rings(enum flow_node node, struct flow_link *bell)
-{
-    f->nodes[node].last = bell;
-    flow_answer(f, node, "$1\r\nx\r\n");
-}
-
 START_TEST(an_element_that_is_there_is_popped_in_the_order_of_the_keys)
 {
     flow_send(f, c, "BLPOP b c 0", "BRPOP c b 0");
@@ -35,61 +15,6 @@ START_TEST(an_element_that_is_there_is_popped_in_the_order_of_the_keys)
     flow_node_serves(f, NODE_B, "RPOP c", "$1\r\ny\r\n");
     flow_expect(f, c, "*2\r\n$1\r\nc\r\n$1\r\ny\r\n");
     ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 0);
-}
-END_TEST
-
-START_TEST(an_element_that_comes_rings_and_is_popped)
-{
-    struct flow_link *bells[2];
-    waits_at_bells(c, bells);
-    ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 1);
-    rings(NODE_B, bells[1]);
-    flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
-    flow_node_serves(f, NODE_B, "LPOP c", "$1\r\nx\r\n");
-    flow_expect(f, c, "*2\r\n$1\r\nc\r\n$1\r\nx\r\n");
-    /* The bell that did not ring waits on for the next command. */
-    flow_send(f, c, "BLPOP b c 0");
-    flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
-    flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
-    /* There could have been more when it rang. */
-    flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
-    flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
-    flow_node_gets(f, NODE_B, "BLMOVE c c LEFT LEFT 0");
-    flow_node_gets_nothing(f, NODE_A);
-}
-END_TEST
-
-START_TEST(an_element_that_another_took_is_waited_for_again)
-{
-    struct flow_link *bells[2];
-    waits_at_bells(c, bells);
-    rings(NODE_A, bells[0]);
-    flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
-    flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
-    flow_node_gets(f, NODE_A, "BLMOVE b b LEFT LEFT 0");
-    flow_expect_nothing(f, c);
-}
-END_TEST
-
-START_TEST(one_element_wakes_one_client)
-{
-    struct flow_link *bells[2];
-    int other = flow_client(f);
-    waits_at_bells(c, bells);
-    flow_send(f, other, "BLPOP b c 0");
-    flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
-    flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
-    flow_node_gets_nothing(f, NODE_A); /* the bells are for both */
-    flow_node_gets_nothing(f, NODE_B);
-    rings(NODE_A, bells[0]);
-    flow_node_serves(f, NODE_A, "LPOP b", "$1\r\nx\r\n");
-    flow_expect(f, c, "*2\r\n$1\r\nb\r\n$1\r\nx\r\n");
-    /* Now the other looks whether there is more. */
-    flow_node_serves(f, NODE_A, "LPOP b", "$-1\r\n");
-    flow_node_serves(f, NODE_B, "LPOP c", "$-1\r\n");
-    flow_node_gets(f, NODE_A, "BLMOVE b b LEFT LEFT 0");
-    flow_expect_nothing(f, other);
-    close(other);
 }
 END_TEST
 
@@ -114,18 +39,6 @@ START_TEST(several_elements_are_put_back_in_their_order)
     flow_settle(f);
     flow_answer(f, NODE_A, "*2\r\n$1\r\nb\r\n*2\r\n$1\r\n1\r\n$2\r\n22\r\n");
     flow_node_serves(f, NODE_A, "LPUSH b 22 1", ":2\r\n");
-}
-END_TEST
-
-START_TEST(a_client_that_leaves_while_it_waits_gets_nothing_popped)
-{
-    struct flow_link *bells[2];
-    waits_at_bells(c, bells);
-    shutdown(c, SHUT_RDWR);
-    flow_settle(f);
-    rings(NODE_A, bells[0]);
-    flow_node_gets_nothing(f, NODE_A);
-    ck_assert_uint_eq(flow_count(f, COUNTER_blocked), 0);
 }
 END_TEST
 
@@ -173,27 +86,11 @@ START_TEST(unblock_ends_it)
     char line[64];
     snprintf(line, sizeof line, "CLIENT UNBLOCK %llu ERROR",
              (unsigned long long)(flow_newest(f)->id - 1));
-    waits_at_bells(c, bells);
+    flow_waits_at_bells(c, bells);
     flow_send(f, other, line);
     flow_expect(f, other, ":1\r\n");
     flow_expect(f, c, "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n");
     close(other);
-}
-END_TEST
-
-START_TEST(a_bell_moves_with_its_slot)
-{
-    struct flow_link *bells[2];
-    waits_at_bells(c, bells);
-    f->nodes[NODE_A].last = bells[0];
-    flow_answer_redirect(f, NODE_A, "MOVED", 3300, NODE_C);
-    flow_lease_opens(NODE_C, "7");
-    flow_node_gets(f, NODE_C, "BLMOVE b b LEFT LEFT 0");
-    flow_node_cuts(f, NODE_C);
-    flow_lease_opens(NODE_C, "7");
-    flow_node_serves(f, NODE_C, "BLMOVE b b LEFT LEFT 0", "$1\r\nx\r\n");
-    flow_node_serves(f, NODE_C, "LPOP b", "$1\r\nx\r\n");
-    flow_expect(f, c, "*2\r\n$1\r\nb\r\n$1\r\nx\r\n");
 }
 END_TEST
 
@@ -224,18 +121,13 @@ static Suite *crosspop_suite(void)
     tcase_add_checked_fixture(t, flow_begin, flow_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, an_element_that_is_there_is_popped_in_the_order_of_the_keys);
-    tcase_add_test(t, an_element_that_comes_rings_and_is_popped);
-    tcase_add_test(t, an_element_that_another_took_is_waited_for_again);
-    tcase_add_test(t, one_element_wakes_one_client);
     tcase_add_test(t, what_was_popped_for_a_client_that_left_is_put_back);
     tcase_add_test(t, several_elements_are_put_back_in_their_order);
-    tcase_add_test(t, a_client_that_leaves_while_it_waits_gets_nothing_popped);
     tcase_add_test(t, the_time_is_kept_here);
     tcase_add_test(t, the_time_is_kept_while_a_node_is_waited_for);
     tcase_add_test(t, bad_timeouts_get_redis_texts);
     tcase_add_test(t, an_error_is_the_answer);
     tcase_add_test(t, unblock_ends_it);
-    tcase_add_test(t, a_bell_moves_with_its_slot);
     tcase_add_test(t, a_null_is_in_the_clients_protocol);
     tcase_add_test(t, cross_slot_no_refuses_it);
     suite_add_tcase(suite, t);

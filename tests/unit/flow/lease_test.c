@@ -34,6 +34,79 @@ START_TEST(open_files_are_a_limit_too)
 }
 END_TEST
 
+/* c pops from b at NODE_A, on a connection that is opened for it if id is given. */
+static void pops(int client, const char *id)
+{
+    flow_send(f, client, "BLPOP b 0");
+    if (id)
+        flow_lease_opens(NODE_A, id);
+    flow_node_serves(f, NODE_A, "BLPOP b 0", "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    flow_expect(f, client, "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+}
+
+START_TEST(who_comes_next_gets_the_same_connection)
+{
+    int other = flow_client(f);
+    pops(c, "7");
+    struct flow_link *lease = f->nodes[NODE_A].last;
+    pops(other, NULL);
+    ck_assert_ptr_eq(f->nodes[NODE_A].last, lease);
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
+    ck_assert_uint_eq(atomic_load(&f->process.leases), 1);
+    close(other);
+}
+END_TEST
+
+START_TEST(each_protocol_has_its_own)
+{
+    int other = flow_client(f);
+    flow_hello(other, 3);
+    pops(c, "7");
+    flow_send(f, other, "BLPOP b 0");
+    flow_node_serves(f, NODE_A, "HELLO 3", "%0\r\n");
+    flow_lease_opens(NODE_A, "8");
+    flow_node_serves(f, NODE_A, "BLPOP b 0", "_\r\n");
+    flow_expect(f, other, "_\r\n");
+    pops(c, NULL);
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 2);
+    close(other);
+}
+END_TEST
+
+static bool is_left(void *node)
+{
+    return flow_node_links(f, *(enum flow_node *)node) == 0;
+}
+
+START_TEST(what_is_cut_while_idle_is_not_given_to_anybody)
+{
+    enum flow_node node = NODE_A;
+    pops(c, "7");
+    flow_node_cuts(f, NODE_A);
+    flow_until(f, is_left, &node, "the lease is closed");
+    ck_assert_uint_eq(atomic_load(&f->process.leases), 0);
+    pops(c, "8");
+}
+END_TEST
+
+/* A node that is no master any more would refuse whoever came next. */
+START_TEST(a_node_that_lost_its_slots_keeps_none)
+{
+    enum flow_node node = NODE_A;
+    flow_send(f, c, "BLPOP b 0");
+    flow_lease_opens(NODE_A, "7");
+    flow_node_gets(f, NODE_A, "BLPOP b 0");
+    for (int slot = 0; slot < SLOT_COUNT; slot++)
+        if (f->owner[slot] == NODE_A)
+            f->owner[slot] = NODE_B;
+    flow_publish(f);
+    flow_answer(f, NODE_A, "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    flow_expect(f, c, "*2\r\n$1\r\nb\r\n$1\r\n1\r\n");
+    flow_until(f, is_left, &node, "the lease is closed");
+    ck_assert_uint_eq(atomic_load(&f->process.leases), 0);
+}
+END_TEST
+
 static Suite *lease_suite(void)
 {
     Suite *suite = suite_create("lease");
@@ -42,6 +115,10 @@ static Suite *lease_suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, connections_to_a_node_have_a_limit);
     tcase_add_test(t, open_files_are_a_limit_too);
+    tcase_add_test(t, who_comes_next_gets_the_same_connection);
+    tcase_add_test(t, each_protocol_has_its_own);
+    tcase_add_test(t, what_is_cut_while_idle_is_not_given_to_anybody);
+    tcase_add_test(t, a_node_that_lost_its_slots_keeps_none);
     suite_add_tcase(suite, t);
     return suite;
 }
