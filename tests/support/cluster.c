@@ -30,20 +30,24 @@ uint16_t cluster_slot(const char *key, size_t len)
 
 static int script(struct cluster *c, const char *what)
 {
-    return run("'%s/deploy/local-cluster' %s --masters %d --replicas %d --port %d --dir '%s' "
-               "--timeout-ms 2000 %s >>'%s.log' 2>&1",
-               project_root(), what, c->masters, c->replicas, c->port, c->dir, c->options, c->dir);
+    char log[PATH_MAX + 8];
+    int status = run("'%s/deploy/local-cluster' %s --masters %d --replicas %d --port %d --dir '%s' "
+                     "--timeout-ms 2000 %s >>'%s.log' 2>&1",
+                     project_root(), what, c->masters, c->replicas, c->port, c->dir, c->options,
+                     c->dir);
+    if (status != 0) {
+        printf("  local-cluster %s: exit status %d\n", what, status);
+        snprintf(log, sizeof log, "%s.log", c->dir);
+        print_tail(log, 80);
+    }
+    return status;
 }
 
 static void must(struct cluster *c, const char *what)
 {
     int status = script(c, what);
-    if (status != 0) {
-        char log[PATH_MAX + 8];
-        snprintf(log, sizeof log, "%s.log", c->dir);
-        print_tail(log, 80);
+    if (status != 0)
         ck_abort_msg("local-cluster %s: exit status %d", what, status);
-    }
 }
 
 struct cluster *cluster_start_own(int masters, int replicas)

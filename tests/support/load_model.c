@@ -132,6 +132,8 @@ static void saw_count(struct load *l, struct client *c, struct key *k, int64_t n
         l->result.read_ahead++;
         return;
     }
+    if (excuse && high - n > k->lost)
+        k->lost = high - n;
     if (n < low && n >= own && excuse)
         l->result.lost += (uint64_t)(low - n);
     else if (n < low || n > high)

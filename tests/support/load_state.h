@@ -31,6 +31,7 @@ struct key {
     uint32_t maybe[MAX_MAYBE]; /* string: further possible ones */
     int nmaybe;
     int64_t low, high;   /* counter, list: how often it can have been written */
+    int64_t lost;        /* list: so many elements at most were seen to be lost, and excused */
     char *fate;          /* list: of each element: 'a' acknowledged, 'm' maybe, 'n' not executed */
     uint32_t loss_round; /* up to which round of possible losses its model is true */
     uint8_t group;
