@@ -283,13 +283,11 @@ static void move_note_home(struct pubsub *hub)
  * just now comes from there yet. */
 static void move_level(struct pubsub *hub)
 {
-    struct pubsub_copies *copies, *next;
+    struct pubsub_copies *copies = NULL, *next = NULL;
     hub->leveled = true;
     HASH_ITER (hh, hub->copies, copies, next) {
-        if (copies->by_old > copies->by_new)
-            copies->by_old -= copies->early < copies->by_old - copies->by_new
-                                  ? copies->early
-                                  : copies->by_old - copies->by_new;
+        uint32_t ahead = copies->by_old > copies->by_new ? copies->by_old - copies->by_new : 0;
+        copies->by_old -= copies->early < ahead ? copies->early : ahead;
         copies->early = 0;
     }
 }
