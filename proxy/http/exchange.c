@@ -13,9 +13,8 @@
 #define EXCHANGE_REALM "slotway"
 #define EXCHANGE_DEFAULT                                                                           \
     "The password of slotway's statistics page is still the default one, so the page is served "   \
-    "to slotway's own host only, under its own name or address. Set stats-password in "            \
-    "slotway.conf, or send PROXY CONFIG SET "                                                      \
-    "stats-password YOURS from a client on slotway's host."
+    "to slotway's own host only, at 127.0.0.1 or localhost. Set stats-password in slotway.conf, "  \
+    "or send PROXY CONFIG SET stats-password YOURS from a client on slotway's host."
 
 /* --- who may ask --- */
 

@@ -120,12 +120,14 @@ static void find_down(struct stats *s, const struct verdict_rule *rule)
         const struct stats_node *node = &s->nodes[i];
         if (node->state != STATS_DOWN)
             continue;
-        struct finding *f = verdict_add(s, rule, VERDICT_NODE, "%s %s does not answer", role(node),
-                                        node->address);
+        bool bare = node->is_master && !has_slots(node); /* mostly: a replica took over */
+        struct finding *f = verdict_add(s, rule, VERDICT_NODE, "%s %s%s does not answer",
+                                        role(node), node->address, bare ? " (no slots)" : "");
         about_node(f, node)->since = node->state_since;
         f->severity = has_slots(node) ? VERDICT_CRITICAL : VERDICT_WARNING;
         f->value = node->v[NODE_waiting];
-        verdict_advise(f, "Look at its host and its log.");
+        verdict_advise(f, bare ? "No slot waits for it. Look at its host and its log."
+                               : "Look at its host and its log.");
     }
 }
 

@@ -69,6 +69,11 @@ function duration(seconds) {
   return `${Math.floor(hours / 24)}\u202fd ${hours % 24}\u202fh`;
 }
 
+// Where room is short: the largest unit alone.
+function age(seconds) {
+  return duration(seconds).split(' ')[0];
+}
+
 function twoDigits(value) {
   return String(value).padStart(2, '0');
 }

@@ -21,7 +21,7 @@ const NODES_SHOWN = 30;
 let nodesTable = null;
 const trouble = new Map();
 
-const ageOf = (since) => (since ? duration(serverNow() - since) : '');
+const ageOf = (since) => (since ? age(serverNow() - since) : '');
 const isMaster = (node) => node.role === 'master';
 
 const rangeText = ([first, last]) => (first === last ? `${first}` : `${first}–${last}`);

@@ -153,7 +153,7 @@ START_TEST(the_default_password_is_for_this_host)
     }
     struct http_answer a = http_ask_from(ip, ip, proxy->stats_port, "GET /", HTTP_ADMIN, NULL);
     ck_assert_int_eq(a.status, 403);
-    ck_assert_ptr_nonnull(strstr(a.body, "Set stats-password"));
+    ck_assert_ptr_nonnull(strstr(a.body, "at 127.0.0.1 or localhost. Set stats-password"));
     http_free(&a);
     a = http_ask_from(ip, ip, proxy->stats_port, "GET /healthz", NULL, NULL);
     ck_assert_int_eq(a.status, 200);

@@ -277,6 +277,38 @@ async function saysWhenSlotwayIsGone() {
   expectingLoss = false;
 }
 
+// Nodes with much to tell, which have been what they are for long: no column is cut off. Events of
+// today and of yesterday are one table.
+async function fitsOnADesktop() {
+  const wide = await openPage();
+  await wide.addInitScript(() => {
+    const { parse } = JSON;
+    JSON.parse = (text) => {
+      const read = parse(text);
+      for (const node of read.nodes || []) {
+        node.state_since = node.role_since = read.time - (47 * 60 + 58) * 60;
+        node.errors = { redirects: 2055, refused: 0, lost: 35, replied: 1390 };
+        node.memory_used_bytes = 67.9 * 2 ** 20;
+        node.memory_limit_bytes = 400 * 2 ** 20;
+      }
+      return read;
+    };
+  });
+  await wide.reload();
+  await wide.waitForSelector('#nodes td .since:text("47")');
+  const cut = await wide
+    .locator('#nodes .scroll')
+    .evaluate((it) => it.scrollWidth - it.clientWidth);
+  assert.ok(cut <= 0, `${cut} pixels too wide`);
+  const kinds = await wide.evaluate(() => {
+    const [first, second] = document.querySelectorAll('#events-list li');
+    first.querySelector('time').textContent = '2026-11-21 23:59:07';
+    return [first, second].map((line) => line.querySelector('.kind').getBoundingClientRect().x);
+  });
+  assert.strictEqual(kinds[0], kinds[1]);
+  await wide.context().close();
+}
+
 async function fitsOnAPhone() {
   const phone = await openPage({ viewport: { width: 360, height: 740 }, colorScheme: 'dark' });
   await phone.waitForSelector('#nodes tbody tr');
@@ -322,6 +354,7 @@ const TESTS = [
   aKilledMasterIsRed,
   actionsAct,
   saysWhenSlotwayIsGone,
+  fitsOnADesktop,
   fitsOnAPhone,
   tellsWithoutJavaScript,
   noComplaints,

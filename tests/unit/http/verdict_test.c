@@ -108,6 +108,25 @@ START_TEST(a_replica_that_is_down_is_less_bad)
 }
 END_TEST
 
+/* Its replica has taken over. */
+START_TEST(a_lost_master_that_was_replaced_is_less_bad)
+{
+    world_set_flags(s, 2, TOPOLOGY_FAIL);
+    s->nodes[5].v[NODE_slots] = s->nodes[2].v[NODE_slots];
+    s->nodes[2].v[NODE_slots] = 0;
+    s->nodes[5].is_master = true;
+    s->nodes[5].master = TOPOLOGY_NO_NODE;
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++)
+        if (s->topology->owner[slot] == 2)
+            s->topology->owner[slot] = 5;
+    for (int i = 0; i < 3; i++)
+        world_tick(s);
+    expect_text("node-down", "master 10.0.0.3:6379 (no slots) does not answer");
+    ck_assert_int_eq(world_finding(s, "node-down")->severity, VERDICT_WARNING);
+    ck_assert_int_eq(verdict_severity(&s->verdict), VERDICT_WARNING);
+}
+END_TEST
+
 START_TEST(no_replicas_anywhere_is_one_finding)
 {
     s->nnodes = 3;
@@ -378,6 +397,7 @@ static Suite *verdict_suite(void)
     tcase_add_test(t, slots_that_nobody_owns);
     tcase_add_test(t, no_node_at_all);
     tcase_add_test(t, a_replica_that_is_down_is_less_bad);
+    tcase_add_test(t, a_lost_master_that_was_replaced_is_less_bad);
     tcase_add_test(t, no_replicas_anywhere_is_one_finding);
     tcase_add_test(t, a_cluster_that_never_had_replicas_is_meant_so);
     tcase_add_test(t, a_replica_that_catches_up_is_not_told);
