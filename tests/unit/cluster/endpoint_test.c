@@ -260,7 +260,7 @@ START_TEST(a_lost_connection_is_replaced_at_once)
     ck_assert_ptr_null(e->view);
     ck_assert_uint_eq(e->node, TOPOLOGY_NO_NODE);
     ck_assert(endpoint_is_suspected(e) && !e->refused);
-    ck_assert(!endpoint_is_silent(e, control_clock()));
+    ck_assert(!endpoint_is_silent(e, e->unwell_since));
     connect_to_peer();
     answer_all(NODES, MASTER);
     ck_assert(!endpoint_is_suspected(e));
