@@ -198,6 +198,8 @@ void local_client_kill(const struct local_call *call)
         return;
     }
     gather_start(call->c, call->cmd, q, client_kill_collect, client_kill_finish);
+    /* What follows in the pipeline is not executed if the sender is one of them. */
+    call->c->flags |= CLIENT_BARRIER;
 }
 
 /* --- UNBLOCK --- */

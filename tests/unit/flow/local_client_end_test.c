@@ -86,10 +86,11 @@ START_TEST(who_kills_all_is_spared_unless_it_says_so)
         flow_expect_closed(f, others[i]);
         close(others[i]);
     }
-    flow_send(f, c, "GET b", "CLIENT KILL TYPE normal SKIPME no");
+    flow_send(f, c, "GET b", "CLIENT KILL TYPE normal SKIPME no", "SET b 1");
     flow_node_serves(f, NODE_A, "GET b", "$-1\r\n");
     flow_expect(f, c, "$-1\r\n:1\r\n"); /* it gets its replies, that to the kill included */
     flow_expect_closed(f, c);
+    flow_node_gets_nothing(f, NODE_A); /* and what follows is dropped */
 }
 END_TEST
 
