@@ -63,11 +63,8 @@ static void stream_end_patience(struct stream *s)
         w->patient_tail = s->prev_patient;
 }
 
-void stream_flush_dirty(struct worker *w)
+static void stream_flush_list(struct stream *list)
 {
-    struct stream *list = w->dirty;
-    w->dirty = NULL;
-    w->dirty_end = &w->dirty;
     while (list) {
         struct stream *s = list;
         list = s->next;
@@ -80,6 +77,37 @@ void stream_flush_dirty(struct worker *w)
         stream_end_patience(s);
         stream_flush(s);
     }
+}
+
+void stream_flush_dirty(struct worker *w)
+{
+    struct stream *list = w->dirty;
+    w->dirty = NULL;
+    w->dirty_end = &w->dirty;
+    stream_flush_list(list);
+}
+
+bool stream_hold_nodes(struct worker *w)
+{
+    struct stream *last = NULL;
+    for (struct stream *s = w->dirty; s && s->to_node; s = s->next)
+        last = s;
+    if (last) {
+        *(w->held ? &w->held_tail->next : &w->held) = w->dirty;
+        w->held_tail = last;
+        w->dirty = last->next;
+        if (!w->dirty)
+            w->dirty_end = &w->dirty;
+        last->next = NULL;
+    }
+    return w->held;
+}
+
+void stream_flush_held(struct worker *w)
+{
+    struct stream *list = w->held;
+    w->held = NULL;
+    stream_flush_list(list);
 }
 
 void stream_flush_patient(struct worker *w)

@@ -79,6 +79,10 @@ void stream_flush(struct stream *s);
  */
 void stream_flush_patient(struct worker *w);
 void stream_flush_dirty(struct worker *w);
+/* Keep nodes' streams from being flushed in this turn. True: there are such. */
+bool stream_hold_nodes(struct worker *w);
+/* Flush those, in the order in which they were held. */
+void stream_flush_held(struct worker *w);
 
 /* Retaining streams: the first len bytes will not be needed again. They must have been sent. */
 void stream_ack_slow(struct stream *s, size_t len);

@@ -32,6 +32,12 @@
 /* Pumping and flushing go round so often in one turn at most, so that one client with a long
  * backlog does not keep the others waiting. */
 #define WORKER_ROUNDS 4
+/* A turn with so many commands, at least and at most, has others beside them soon: what goes to
+ * nodes waits for what the kernel has by then. With fewer it would be in vain, and more of them are
+ * a batch already. */
+#define WORKER_HOLD_LEAST 2
+#define WORKER_HOLD_MOST  64
+#define WORKER_HOLD_TURNS 2
 
 /* --- the turn --- */
 
@@ -76,6 +82,22 @@ static void worker_on_idle(struct ev_loop *loop, ev_idle *watcher, int events)
     ev_idle_stop(loop, watcher);
 }
 
+/* A write to a node, and the node's read, cost more than all else that is done for a few requests.
+ * So while a worker has plenty to do, nodes are written to after each third turn; the turns between
+ * do not wait for events (end of turn), so nothing is held for longer than these take. */
+static void worker_hold_nodes(struct worker *w)
+{
+    uint64_t commands = counters_get(&w->counters, COUNTER_commands);
+    uint64_t n = commands - w->held_commands;
+    w->held_commands = commands;
+    if (n < WORKER_HOLD_LEAST || n > WORKER_HOLD_MOST || w->held_turns == WORKER_HOLD_TURNS) {
+        w->held_turns = 0;
+        stream_flush_held(w);
+    } else if (stream_hold_nodes(w)) {
+        w->held_turns++;
+    }
+}
+
 static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     (void)events;
@@ -91,13 +113,14 @@ static void worker_on_end_of_turn(struct ev_loop *loop, ev_prepare *watcher, int
     if (w->careful)
         monitor_flush(w);
     stream_flush_patient(w);
+    worker_hold_nodes(w);
     for (int round = 0; round < WORKER_ROUNDS && (w->pumpable || w->dirty); round++) {
         worker_pump(w);
         monitor_flush(w);
         stream_flush_dirty(w);
     }
     watch_end_turn(w, worker_clock());
-    if (w->pumpable || w->dirty || (w->drive_wanted && w->parked) || w->bells_wanted) {
+    if (w->pumpable || w->dirty || w->held || (w->drive_wanted && w->parked) || w->bells_wanted) {
         ev_idle_start(loop, &w->more_to_do); /* come back without waiting */
         return;
     }

@@ -59,6 +59,9 @@ struct worker {
     struct stream *dirty; /* to be flushed at the end of the turn: nodes first, so that they work
                              while clients are written to */
     struct stream **dirty_end;
+    struct stream *held, *held_tail;       /* nodes' streams of turns before, to be flushed first */
+    uint32_t held_turns;                   /* how many these were */
+    uint64_t held_commands;                /* commands up to the last turn */
     struct stream *patient, *patient_tail; /* to be flushed later, by when they began to wait */
     struct client *pumpable;  /* clients that may go on with requests they have sent already */
     struct chunk *read_chunk; /* shared by all reads: an idle connection holds no buffer */

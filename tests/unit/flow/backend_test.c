@@ -331,6 +331,55 @@ START_TEST(several_connections_keep_each_clients_order)
 }
 END_TEST
 
+static uint64_t writes(void)
+{
+    return counters_get(&f->w->counters, COUNTER_writes);
+}
+
+static void put(int fd, const char *line)
+{
+    ck_assert_int_eq(write(fd, line, strlen(line)), (ssize_t)strlen(line));
+}
+
+/* While there is plenty to do the kernel is asked twice more before a node is written to. */
+START_TEST(commands_of_turns_that_follow_each_other_leave_in_one_write)
+{
+    int others[4];
+    char line[16];
+    for (int i = 0; i < 4; i++)
+        others[i] = flow_client(f);
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "$-1\r\n");
+    flow_expect(f, c, "$-1\r\n");
+    uint64_t before = writes();
+    for (int i = 0; i < 4; i++) {
+        snprintf(line, sizeof line, "GET {b}%d\r\n", i);
+        put(others[i], line);
+        if (i % 2)
+            flow_turn(f);
+    }
+    flow_settle(f);
+    ck_assert_uint_eq(writes(), before + 1);
+    for (int i = 0; i < 4; i++) { /* those of one turn in any order */
+        const char *command = flow_node_takes(f, NODE_A);
+        ck_assert_msg(command && strncmp(command, "GET {b}", 7) == 0, "%s", command);
+        ck_assert_int_eq((command[7] - '0') / 2, i / 2);
+    }
+    flow_answer(f, NODE_A, "$-1\r\n$-1\r\n$-1\r\n$-1\r\n");
+    for (int i = 0; i < 4; i++)
+        flow_expect(f, others[i], "$-1\r\n");
+    /* One alone waits for nobody: it leaves at the end of its turn, the begin of the next. */
+    before = writes();
+    put(others[0], "GET b\r\n");
+    flow_turn(f);
+    flow_turn(f);
+    ck_assert_uint_eq(writes(), before + 1);
+    flow_node_serves(f, NODE_A, "GET b", "$-1\r\n");
+    for (int i = 0; i < 4; i++)
+        close(others[i]);
+}
+END_TEST
+
 static Suite *backend_suite(void)
 {
     Suite *suite = suite_create("backend");
@@ -353,6 +402,7 @@ static Suite *backend_suite(void)
     tcase_add_test(t, a_silent_node_is_disconnected_after_backend_timeout);
     tcase_add_test(t, an_idle_connection_is_not_silent);
     tcase_add_test(t, several_connections_keep_each_clients_order);
+    tcase_add_test(t, commands_of_turns_that_follow_each_other_leave_in_one_write);
     suite_add_tcase(suite, t);
     return suite;
 }
