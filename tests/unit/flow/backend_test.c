@@ -345,7 +345,7 @@ static void put(int fd, const char *line)
 START_TEST(commands_of_turns_that_follow_each_other_leave_in_one_write)
 {
     int others[4];
-    char line[16];
+    char line[32];
     for (int i = 0; i < 4; i++)
         others[i] = flow_client(f);
     flow_send(f, c, "GET b");
