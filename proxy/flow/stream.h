@@ -8,7 +8,7 @@
  * owner acknowledges them (stream_ack), so that a request can be sent again without a second copy.
  * A stream that became dirty during a turn of the loop is flushed once, at its end; or, if its
  * owner expects more bytes soon, at the end of a later turn, but not much later than
- * STREAM_PATIENCE. */
+ * STREAM_PATIENCE. Those to nodes may be held until a later turn, too (worker_hold_nodes). */
 #ifndef SLOTWAY_FLOW_STREAM_H
 #define SLOTWAY_FLOW_STREAM_H
 
