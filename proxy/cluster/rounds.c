@@ -58,13 +58,12 @@ static bool is_master(const struct discovery *d, const struct endpoint *e)
 /* Ask the n endpoints whose turn it is, masters before others. */
 static void ask_some(struct discovery *d, uint32_t n)
 {
-    uint32_t count = HASH_COUNT(d->endpoints);
+    uint32_t start = d->next_to_ask % HASH_COUNT(d->endpoints);
 
-    for (int masters = 1; masters >= 0 && n > 0; masters--) {
-        uint32_t position = 0, start = d->next_to_ask % count;
-
+    for (int masters = 1; masters >= 0 && n > 0; masters--)
         for (int lap = 0; lap < 2; lap++) {
-            position = 0;
+            uint32_t position = 0;
+
             for (struct endpoint *e = d->endpoints; e && n > 0; e = e->hh.next, position++)
                 if ((position >= start) == (lap == 0) && endpoint_is_up(e) && !e->asking &&
                     is_master(d, e) == masters) {
@@ -73,7 +72,6 @@ static void ask_some(struct discovery *d, uint32_t n)
                     n--;
                 }
         }
-    }
 }
 
 static void start_round(struct discovery *d, double now, bool troubled)
@@ -92,11 +90,16 @@ static void start_round(struct discovery *d, double now, bool troubled)
             endpoint_ask(e);
 }
 
+/* That a node has loaded its data, or has done with a script, is seen in its view, for which in a
+ * big cluster it may have no turn: replicas have one only if there are few masters. */
 static void probe_all(struct discovery *d, double now)
 {
     d->last_probe = now;
-    for (struct endpoint *e = d->endpoints; e; e = e->hh.next)
+    for (struct endpoint *e = d->endpoints; e; e = e->hh.next) {
         endpoint_probe(e);
+        if ((e->loading || e->busy) && !e->asking)
+            endpoint_ask(e);
+    }
     d->changed = true; /* lag is judged by time */
 }
 

@@ -1,42 +1,17 @@
 /* picture_test: from what nodes say and how they answer to a topology: addresses, silence, doubt.
  * a and b are masters of half of the slots each, c is b's replica; they are at ports 1, 2 and 3. */
-#include "base/log.h"
-#include "cluster/discovery_state.h"
-#include "support/unit.h"
+#include "support/discovery_unit.h"
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum { A, B, C, NODES };
 
-static struct discovery *d;
 static struct topology *t;
 static struct endpoint *at[NODES];
-static struct control_target target; /* a listener: connections need some end */
-static int listener;
 static const char *flags_of_b, *host_of_b;
 
 /* Far away, so that it makes no difference how long a test takes. */
 #define LATER 60
-
-static void ignore(void *ctx)
-{
-    (void)ctx;
-}
-
-static void ignore_control(void *owner)
-{
-    (void)owner;
-}
-
-static void ignore_end(void *owner, const char *reason)
-{
-    (void)owner;
-    (void)reason;
-}
-
-static const struct control_events no_events = {ignore_control, ignore_end};
 
 static struct view *view_of(int me, double now)
 {
@@ -67,12 +42,7 @@ static void speaks(int node)
 {
     double now = control_clock();
     struct endpoint *e = at[node];
-    if (!e->control)
-        e->control = control_open(d->env.loop, &target, &no_events, e);
-    ck_assert_ptr_nonnull(e->control);
-    e->answered = true;
-    e->refused = false;
-    e->unwell_since = 0;
+    discovery_connect(e);
     view_free(e->view);
     e->view = view_of(node, now);
     e->view_at = e->view_asked_at = now;
@@ -84,24 +54,7 @@ static void speaks(int node)
 
 static void set_up(void)
 {
-    struct sockaddr_in *in = (struct sockaddr_in *)&target.address.addr;
-    socklen_t len = sizeof *in;
-    ck_assert(log_open("/dev/null"));
-    ck_assert(resolver_numeric("127.0.0.1", 0, &target.address));
-    target.user = target.password = "";
-    target.timeout = 10;
-    listener = socket(AF_INET, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)in, len), 0);
-    ck_assert_int_eq(listen(listener, 20), 0);
-    ck_assert_int_eq(getsockname(listener, (struct sockaddr *)in, &len), 0);
-    d = calloc(1, sizeof *d);
-    d->config = config_default();
-    d->env = (struct endpoint_env){.loop = ev_loop_new(0),
-                                   .registry = registry_new(),
-                                   .config = d->config,
-                                   .on_change = ignore,
-                                   .on_return = ignore};
-    merge_map_init(&d->map);
+    discovery_begin();
     flags_of_b = "master";
     host_of_b = "127.0.0.1";
     for (int i = 0; i < NODES; i++)
@@ -110,20 +63,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    struct endpoint *e, *next;
-    HASH_ITER (hh, d->endpoints, e, next) {
-        HASH_DEL(d->endpoints, e);
-        endpoint_free(e);
-    }
-    topology_unref(d->merged);
-    topology_unref(d->published);
     if (t != d->published)
         topology_unref(t);
-    registry_free(d->env.registry);
-    ev_loop_destroy(d->env.loop);
-    config_unref((struct config *)d->config);
-    free(d);
-    close(listener);
+    discovery_end();
 }
 
 static void look(void)
@@ -294,12 +236,7 @@ END_TEST
 
 START_TEST(announced_addresses_go_through_the_map)
 {
-    struct config_error error;
-    static const char text[] = "node-address-map 192.0.2.9:2=127.0.0.1:2\n";
-    struct config *mapped = config_parse(text, strlen(text), "test", &error);
-    ck_assert_ptr_nonnull(mapped);
-    config_unref((struct config *)d->config);
-    d->config = d->env.config = mapped;
+    discovery_reconfigure("node-address-map 192.0.2.9:2=127.0.0.1:2\n");
     host_of_b = "192.0.2.9";
     all_speak();
     look();
