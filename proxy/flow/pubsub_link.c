@@ -301,7 +301,7 @@ static const char *link_complaint(struct pubsub_link *l)
     static const char *const ping[] = {"PING"};
     const struct worker *w = l->hub->worker;
     const struct config *config = w->config;
-    if (!place_is_fit(l->hub, l->node))
+    if (!place_may_stay(l))
         return "the node is not fit";
     if (!l->ready)
         return w->now - l->opened > config->connect_timeout * 1000ull ? "connect-timeout" : NULL;

@@ -32,6 +32,17 @@ static bool place_is_master(const struct pubsub *hub, uint16_t node)
     return hub->worker->node_shard[node] != NODE_NONE;
 }
 
+bool place_may_stay(const struct pubsub_link *l)
+{
+    const struct pubsub *hub = l->hub;
+    const struct pool *pool = hub->worker->pools[l->node];
+    if (place_is_fit(hub, l->node))
+        return true;
+    return pool && pool->addrlen && !pool->gone && (pool->flags & POOL_UNFIT) == TOPOLOGY_SILENT &&
+           place_is_master(hub, l->node) &&
+           (l->role == PUBSUB_SHARDED || (l->node != hub->home && !l->was_home));
+}
+
 bool place_accepts(const struct pubsub_link *l, const char *channel, size_t len)
 {
     const struct pubsub *hub = l->hub;
@@ -59,8 +70,12 @@ static uint16_t place_choose_home(const struct pubsub *hub, uint32_t unwanted)
 /* A home that is no master any more is left while it still answers: soon it may be restarted. */
 void place_find_home(struct pubsub *hub)
 {
-    if (hub->home != NODE_NONE && !place_is_fit(hub, hub->home))
+    if (hub->home != NODE_NONE && !place_is_fit(hub, hub->home)) {
+        struct pubsub_link *l = link_find(hub, hub->home, PUBSUB_PLAIN);
+        if (l)
+            l->was_home = true;
         hub->home = NODE_NONE;
+    }
     if (hub->home != NODE_NONE && (place_is_master(hub, hub->home) || hub->leaving != NODE_NONE))
         return;
     uint16_t next = place_choose_home(hub, PLACE_SECOND_CHOICE);
@@ -161,7 +176,7 @@ static void place_close_unfit(struct pubsub *hub)
     struct pubsub_link *next;
     for (struct pubsub_link *l = hub->links; l; l = next) {
         next = l->next;
-        if (!place_is_fit(hub, l->node))
+        if (!place_may_stay(l))
             link_fail(l, "the node is not fit");
     }
 }

@@ -303,6 +303,33 @@ START_TEST(a_planned_failover_goes_unseen)
 }
 END_TEST
 
+/* For less than the cluster's timeout: what it is given meanwhile is late, not lost. */
+START_TEST(a_moment_without_a_master_loses_nothing)
+{
+    struct line line, shard;
+    line_open(&line, false, "numbers");
+    line_check(&line);
+    int home = home_of("numbers");
+    line_open(&shard, true, cluster_key(cluster, home, "shard-", 0));
+    line_check(&shard);
+    char command[100];
+    snprintf(command, sizeof command, "SPUBLISH %s %ld", shard.channel, ++shard.sent);
+    struct wire *publisher = wire_open(proxy->port);
+    cluster_freeze(cluster, home);
+    wire_send(publisher, command);
+    poll_pause(1200); /* the situation itself: a node that is away for so long */
+    cluster_thaw(cluster);
+    wire_expect(publisher, NULL, ":1");
+    line_receive(&shard);
+    ck_assert_int_eq(shard.received, shard.sent);
+    line_check(&shard);
+    line_check(&line);
+    wire_close(publisher);
+    line_close(&line);
+    line_close(&shard);
+}
+END_TEST
+
 static bool home_is_left(void *arg)
 {
     return strcmp(ask_port(*(int *)arg, "PUBSUB NUMSUB numbers"), "[\"numbers\", :0]") == 0;
@@ -572,8 +599,8 @@ END_TEST
 FIXTURE_SUITE("pubsub", 120, "--threads 2 --client-output-limit-pubsub 1mb",
               same_as_one_redis_server, a_killed_node_is_replaced_unseen,
               a_planned_failover_goes_unseen, a_planned_restart_of_the_home_goes_unseen,
-              links_that_are_cut_are_replaced_unseen, churn_leaves_nothing_behind,
-              a_shard_channel_moves_with_its_slot,
+              a_moment_without_a_master_loses_nothing, links_that_are_cut_are_replaced_unseen,
+              churn_leaves_nothing_behind, a_shard_channel_moves_with_its_slot,
               keyspace_notifications_come_from_every_master_once,
               thousands_share_one_subscription_and_a_silent_one_goes_alone,
               client_list_and_kill_know_subscribers)

@@ -98,6 +98,56 @@ START_TEST(shard_channels_of_several_slots_in_one_command)
 }
 END_TEST
 
+static bool is_left_by_all(void *arg)
+{
+    (void)arg;
+    return flow_node_links(f, NODE_B) == 0;
+}
+
+/* What a master does when it comes back, nobody else tells. */
+START_TEST(a_silent_master_is_listened_to_until_it_is_replaced)
+{
+    flow_send(f, a, "SSUBSCRIBE c");
+    flow_node_serves(f, NODE_B, "SSUBSCRIBE c", SSUB("1\r\nc"));
+    flow_expect(f, a, SSUB("1\r\nc"));
+    flow_send(f, b, "PSUBSCRIBE __keyspace@0__:*key");
+    for (int i = NODE_A; i <= NODE_C; i++)
+        flow_node_serves(f, (enum flow_node)i, "PSUBSCRIBE __keyspace@0__:*key", PSUB);
+    flow_expect(f, b, PSUB);
+    f->nodes[NODE_B].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_pass(f, 200);
+    flow_answer(f, NODE_B, EVENT("19\r\n__keyspace@0__:akey"));
+    flow_expect(f, b, EVENT("19\r\n__keyspace@0__:akey"));
+    ck_assert_uint_eq(flow_node_links(f, NODE_B), 2);
+    for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
+        if (f->owner[slot] == NODE_B)
+            f->owner[slot] = REPLICA_B;
+    f->nodes[NODE_B].flags = TOPOLOGY_REPLICA | TOPOLOGY_SILENT;
+    f->nodes[REPLICA_B].flags = TOPOLOGY_MASTER;
+    flow_publish(f);
+    flow_until(f, is_left_by_all, NULL, "leaving the silent node");
+    flow_node_serves(f, REPLICA_B, "SSUBSCRIBE c", SSUB("1\r\nc"));
+}
+END_TEST
+
+/* The next home brings what is published meanwhile. */
+START_TEST(a_silent_home_is_left)
+{
+    flow_send(f, a, "PSUBSCRIBE *");
+    for (int i = NODE_A; i <= NODE_C; i++)
+        flow_node_serves(f, (enum flow_node)i, "PSUBSCRIBE *",
+                         CONFIRMED("10\r\npsubscribe", "1\r\n*", 1));
+    flow_expect(f, a, CONFIRMED("10\r\npsubscribe", "1\r\n*", 1));
+    f->nodes[NODE_A].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_pass(f, 200);
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
+    flow_answer(f, NODE_B, "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$4\r\nnews\r\n$1\r\n1\r\n");
+    flow_expect(f, a, "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$4\r\nnews\r\n$1\r\n1\r\n");
+}
+END_TEST
+
 static Suite *pubsub_place_suite(void)
 {
     Suite *suite = suite_create("pubsub_place");
@@ -108,6 +158,8 @@ static Suite *pubsub_place_suite(void)
     tcase_add_test(t, a_pattern_for_everything_gets_each_message_once);
     tcase_add_test(t, shard_channels_follow_their_slot);
     tcase_add_test(t, shard_channels_of_several_slots_in_one_command);
+    tcase_add_test(t, a_silent_master_is_listened_to_until_it_is_replaced);
+    tcase_add_test(t, a_silent_home_is_left);
     suite_add_tcase(suite, t);
     return suite;
 }
