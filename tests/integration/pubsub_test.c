@@ -317,7 +317,7 @@ START_TEST(a_moment_without_a_master_loses_nothing)
     struct wire *publisher = wire_open(proxy->port);
     cluster_freeze(cluster, home);
     wire_send(publisher, command);
-    poll_pause(1200); /* the situation itself: a node that is away for so long */
+    poll_pause(1500); /* the situation itself: silent for slotway, not yet for the cluster */
     cluster_thaw(cluster);
     wire_expect(publisher, NULL, ":1");
     line_receive(&shard);
