@@ -280,10 +280,15 @@ static bool config_take_own(struct config_split *split, uint32_t i, enum config_
     struct config_error error = {{0}};
     bool same, good = true;
     const char *why = config_check(split->call->c->worker->config, name, value, &same, &error);
-    if (config_is_named_before(split->call, i))
+    /* As Redis, the name is told as it is in the table, once values are looked at. */
+    const struct config_directive *d = config_find(name);
+    const char *told = config_is_runtime(d) ? config_name(d) : name;
+    if (config_is_named_before(split->call, i)) {
         why = "duplicate parameter";
+        told = name;
+    }
     if (why && owner == CONFIG_OF_SLOTWAY)
-        good = config_refuse(split->call, name, why);
+        good = config_refuse(split->call, told, why);
     if (owner == CONFIG_OF_BOTH)
         config_pass_on(split, i); /* what is wrong, the nodes say in their words */
     if (!why && !same)

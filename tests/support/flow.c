@@ -108,7 +108,7 @@ void flow_stop(struct flow *f)
     flow_settle(f);
     mailbox_destroy(&f->process.mailbox);
     worker_free(w);
-    config_unref(f->config);
+    config_unref(f->process.config);
     free(f);
 }
 

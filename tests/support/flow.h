@@ -36,7 +36,7 @@ struct flow {
     struct process process;
     struct worker *w;
     struct worker *workers[1];
-    struct config *config;
+    struct config *config; /* at the start; process.config may be a newer one */
     struct flow_peer nodes[FLOW_NODES];
     uint16_t owner[SLOT_COUNT]; /* for the next flow_publish */
     uint64_t version;

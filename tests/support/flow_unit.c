@@ -63,6 +63,30 @@ void flow_hello(int client, int protocol)
     ck_assert_int_gt(recv(client, greeting, sizeof greeting, 0), 0);
 }
 
+void flow_ask_all(int client, const struct flow_case *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        flow_send(f, client, cases[i].line);
+        flow_expect(f, client, cases[i].reply);
+        for (int node = 0; node < FLOW_NODES; node++) {
+            const char *got = flow_node_takes(f, (enum flow_node)node);
+            ck_assert_msg(!got, "\"%s\" brought \"%s\" to a node", cases[i].line, got);
+        }
+    }
+}
+
+enum flow_node flow_any_gets(const char *command)
+{
+    const char *got = NULL;
+    int node = NODE_A;
+    flow_settle(f);
+    while (node < REPLICA_A && !(got = flow_node_takes(f, (enum flow_node)node)))
+        node++;
+    ck_assert_msg(got != NULL, "no master got \"%s\"", command);
+    ck_assert_str_eq(got, command);
+    return (enum flow_node)node;
+}
+
 void flow_lease_opens(enum flow_node node, const char *id)
 {
     char reply[32];

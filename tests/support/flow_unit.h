@@ -28,6 +28,16 @@ void flow_again_wide(const char *config);
 /* The client speaks RESP2 or RESP3 from now on. */
 void flow_hello(int client, int protocol);
 
+/* The client sends each line, the nodes get nothing of it, and this is the reply. */
+struct flow_case {
+    const char *line, *reply;
+};
+#define flow_asks(client, cases) flow_ask_all(client, cases, sizeof(cases) / sizeof *(cases))
+void flow_ask_all(int client, const struct flow_case *cases, size_t n);
+
+/* One of the masters, whichever, gets this command; returns it. */
+enum flow_node flow_any_gets(const char *command);
+
 /* A connection to the node is opened for one client alone: its handshake, in which it is told its
  * id there. */
 void flow_lease_opens(enum flow_node node, const char *id);

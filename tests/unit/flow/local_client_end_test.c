@@ -117,9 +117,7 @@ END_TEST
 
 START_TEST(bad_arguments_kill_nobody)
 {
-    static const struct {
-        const char *line, *error;
-    } bad[] = {
+    static const struct flow_case bad[] = {
         {"CLIENT KILL ID 0", "-ERR client-id should be greater than 0\r\n"},
         {"CLIENT KILL ID x", "-ERR client-id should be greater than 0\r\n"},
         {"CLIENT KILL TYPE none", "-ERR Unknown client type 'none'\r\n"},
@@ -132,10 +130,7 @@ START_TEST(bad_arguments_kill_nobody)
         {"CLIENT UNBLOCK 1 now", "-ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR\r\n"},
     };
     int other = flow_client(f);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        flow_send(f, c, bad[i].line);
-        flow_expect(f, c, bad[i].error);
-    }
+    flow_asks(c, bad);
     flow_send(f, other, "PING");
     flow_expect(f, other, "+PONG\r\n");
     close(other);
