@@ -57,10 +57,8 @@ void flow_again_wide(const char *config)
 
 void flow_hello(int client, int protocol)
 {
-    char greeting[1024];
     flow_send(f, client, protocol == 3 ? "HELLO 3" : "HELLO 2");
-    flow_settle(f);
-    ck_assert_int_gt(recv(client, greeting, sizeof greeting, 0), 0);
+    flow_received(client);
 }
 
 void flow_ask_all(int client, const struct flow_case *cases, size_t n)
@@ -73,6 +71,22 @@ void flow_ask_all(int client, const struct flow_case *cases, size_t n)
             ck_assert_msg(!got, "\"%s\" brought \"%s\" to a node", cases[i].line, got);
         }
     }
+}
+
+const char *flow_received(int client)
+{
+    static char got[32768];
+    flow_settle(f);
+    ssize_t n = recv(client, got, sizeof got - 1, 0);
+    ck_assert_msg(n > 0, "the client got nothing");
+    got[n] = '\0';
+    return got;
+}
+
+void flow_has_all(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        ck_assert_msg(strstr(text, *words), "no \"%s\" in \"%s\"", *words, text);
 }
 
 enum flow_node flow_any_gets(const char *command)

@@ -35,6 +35,13 @@ struct flow_case {
 #define flow_asks(client, cases) flow_ask_all(client, cases, sizeof(cases) / sizeof *(cases))
 void flow_ask_all(int client, const struct flow_case *cases, size_t n);
 
+/* All that the client has got by now, as text, valid until the next call: for what has parts that a
+ * test does not know. It is something. */
+const char *flow_received(int client);
+/* It has each of these words in it. */
+#define flow_contains(text, ...) flow_has_all(text, (const char *const[]){__VA_ARGS__, NULL})
+void flow_has_all(const char *text, const char *const *words);
+
 /* One of the masters, whichever, gets this command; returns it. */
 enum flow_node flow_any_gets(const char *command);
 

@@ -90,6 +90,8 @@ START_TEST(a_target_that_has_left_breaks_the_redirection)
     flow_send(f, c, "CLIENT GETREDIR");
     snprintf(broken, sizeof broken, ":%llu\r\n", its_id);
     flow_expect(f, c, broken); /* as Redis, which does not forget it */
+    flow_send(f, c, "CLIENT TRACKINGINFO");
+    flow_contains(flow_received(c), "~2\r\n$2\r\non\r\n$15\r\nbroken_redirect\r\n");
     target = flow_client(f);
 }
 END_TEST
