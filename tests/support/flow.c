@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -234,8 +235,10 @@ void flow_publish(struct flow *f)
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
         uint16_t owner = f->owner[slot];
         t->owner[slot] = owner < FLOW_NODES ? position[owner] : TOPOLOGY_NO_NODE;
-        if (t->owner[slot] != TOPOLOGY_NO_NODE)
-            t->nodes[t->owner[slot]].slots++;
+        if (t->owner[slot] == TOPOLOGY_NO_NODE)
+            continue;
+        t->nodes[t->owner[slot]].slots++;
+        t->covered += !(t->nodes[t->owner[slot]].flags & TOPOLOGY_FAIL);
     }
     route_set_topology(f->w, t);
 }
@@ -249,6 +252,45 @@ int flow_client(struct flow *f)
     worker_give_client(f->w, pair[0], true);
     flow_turn(f);
     return pair[1];
+}
+
+/* An address of digits; ipv6 too. */
+static struct addrinfo *flow_resolve(const char *ip, uint16_t port)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *at;
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
+    ck_assert_int_eq(getaddrinfo(ip, service, &hints, &at), 0);
+    return at;
+}
+
+int flow_client_at(struct flow *f, const char *listens, const char *connects, uint16_t *port)
+{
+    struct addrinfo *at = flow_resolve(listens, 0);
+    int listener = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), client = -1, off = 0;
+    if (at->ai_family == AF_INET6)
+        setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    if (bind(listener, at->ai_addr, at->ai_addrlen) == 0 && listen(listener, 1) == 0) {
+        struct sockaddr_storage own;
+        socklen_t len = sizeof own;
+        ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&own, &len), 0);
+        /* The port has the same place in both families' addresses. */
+        *port = ntohs(((struct sockaddr_in *)&own)->sin_port);
+        freeaddrinfo(at);
+        at = flow_resolve(connects, *port);
+        client = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(connect(client, at->ai_addr, at->ai_addrlen), 0);
+        fcntl(client, F_SETFL, O_NONBLOCK);
+        /* cppcheck-suppress nullPointer */
+        int accepted = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        ck_assert_int_ge(accepted, 0);
+        worker_give_client(f->w, accepted, false);
+        flow_turn(f);
+    }
+    freeaddrinfo(at);
+    close(listener);
+    return client;
 }
 
 struct client *flow_newest(struct flow *f)

@@ -65,6 +65,9 @@ void flow_publish(struct flow *f);
 
 /* A new client; returns the test's end, which does not block. */
 int flow_client(struct flow *f);
+/* One that comes by TCP to a listener at an address, by another one of it ("::", "127.0.0.1");
+ * *port: the listener's. -1: this machine has no such address. */
+int flow_client_at(struct flow *f, const char *listens, const char *connects, uint16_t *port);
 /* The worker's side of the client opened last. */
 struct client *flow_newest(struct flow *f);
 /* Send bytes as they are, whatever turns it takes. */
