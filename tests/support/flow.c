@@ -76,6 +76,14 @@ struct flow *flow_start(const char *config)
     return f;
 }
 
+struct worker *flow_second(struct flow *f)
+{
+    struct worker *w = worker_new(&f->process, 1, f->process.config, command_builtin());
+    route_set_topology(w, topology_ref(f->w->topology));
+    f->workers[f->process.nworkers++] = w;
+    return w;
+}
+
 static void flow_drop_link(struct flow_link *link)
 {
     if (link->fd >= 0)
@@ -95,10 +103,11 @@ static void flow_drop_links(struct flow_peer *node)
 
 void flow_stop(struct flow *f)
 {
-    struct worker *w = f->w;
-    for (struct client *c = w->clients, *next; c; c = next) {
-        next = c->next;
-        client_close(c);
+    for (uint32_t i = 0; i < f->process.nworkers; i++) {
+        for (struct client *c = f->workers[i]->clients, *next; c; c = next) {
+            next = c->next;
+            client_close(c);
+        }
     }
     flow_turn(f);
     for (unsigned i = 0; i < FLOW_NODES; i++) {
@@ -108,7 +117,8 @@ void flow_stop(struct flow *f)
     }
     flow_settle(f);
     mailbox_destroy(&f->process.mailbox);
-    worker_free(w);
+    while (f->process.nworkers > 0)
+        worker_free(f->workers[--f->process.nworkers]);
     config_unref(f->process.config);
     free(f);
 }
@@ -117,7 +127,8 @@ void flow_stop(struct flow *f)
 
 void flow_turn(struct flow *f)
 {
-    ev_run(f->w->loop, EVRUN_NOWAIT);
+    for (uint32_t i = 0; i < f->process.nworkers; i++)
+        ev_run(f->workers[i]->loop, EVRUN_NOWAIT);
 }
 
 static void flow_accept(struct flow_peer *node)
@@ -240,18 +251,25 @@ void flow_publish(struct flow *f)
         t->nodes[t->owner[slot]].slots++;
         t->covered += !(t->nodes[t->owner[slot]].flags & TOPOLOGY_FAIL);
     }
+    for (uint32_t i = 1; i < f->process.nworkers; i++)
+        route_set_topology(f->workers[i], topology_ref(t));
     route_set_topology(f->w, t);
 }
 
 /* --- clients --- */
 
-int flow_client(struct flow *f)
+int flow_client_of(struct flow *f, struct worker *w)
 {
     int pair[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-    worker_give_client(f->w, pair[0], true);
+    worker_give_client(w, pair[0], true);
     flow_turn(f);
     return pair[1];
+}
+
+int flow_client(struct flow *f)
+{
+    return flow_client_of(f, f->w);
 }
 
 /* An address of digits; ipv6 too. */

@@ -35,8 +35,8 @@ struct flow_peer {
 struct flow {
     struct process process;
     struct worker *w;
-    struct worker *workers[1];
-    struct config *config; /* at the start; process.config may be a newer one */
+    struct worker *workers[2]; /* w, and the one that flow_second made */
+    struct config *config;     /* at the start; process.config may be a newer one */
     struct flow_peer nodes[FLOW_NODES];
     uint16_t owner[SLOT_COUNT]; /* for the next flow_publish */
     uint64_t version;
@@ -46,6 +46,9 @@ struct flow {
 struct flow *flow_start(const char *config);
 /* Closes everything and frees it; AddressSanitizer's build sees what is left. */
 void flow_stop(struct flow *f);
+
+/* One more worker, for questions to all of them. Its clients' requests go to the same nodes. */
+struct worker *flow_second(struct flow *f);
 
 /* One turn of the loop; it does not wait. */
 void flow_turn(struct flow *f);
@@ -65,6 +68,7 @@ void flow_publish(struct flow *f);
 
 /* A new client; returns the test's end, which does not block. */
 int flow_client(struct flow *f);
+int flow_client_of(struct flow *f, struct worker *w);
 /* One that comes by TCP to a listener at an address, by another one of it ("::", "127.0.0.1");
  * *port: the listener's. -1: this machine has no such address. */
 int flow_client_at(struct flow *f, const char *listens, const char *connects, uint16_t *port);
