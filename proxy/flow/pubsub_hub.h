@@ -139,7 +139,6 @@ struct pubsub_link {
     bool ready;
     bool useful; /* its node answered something after the handshake */
     bool pinged;
-    bool was_home; /* and has been left for another */
     bool closed;
 };
 
@@ -258,9 +257,10 @@ void place_find_home(struct pubsub *hub);
 /* May slotway use this node? */
 bool place_is_fit(const struct pubsub *hub, uint16_t node);
 /* May this link be kept? Also at a master that is silent for a moment: what it does when it comes
- * back (SPUBLISH that waits there, writes with keyspace notifications) nobody else will tell. Not
- * at a home, as the next one brings its messages. */
+ * back (SPUBLISH that waits there, writes with keyspace notifications) nobody else will tell. */
 bool place_may_stay(const struct pubsub_link *l);
+/* It is no home any more: if it is silent, what it brings later the next one has brought. */
+void place_leave_unfit(struct pubsub *hub, uint16_t node);
 /* Is a message on this channel from this node to be passed on, and not one that comes from the home
  * or from the slot's master as well? */
 bool place_accepts(const struct pubsub_link *l, const char *channel, size_t len);

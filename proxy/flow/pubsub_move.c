@@ -321,6 +321,7 @@ void move_check(struct pubsub *hub)
 void move_end(struct pubsub *hub)
 {
     struct pubsub_copies *copies, *next;
+    uint16_t left = hub->leaving;
     hub->leaving = NODE_NONE;
     hub->missing = 0;
     hub->leveled = false;
@@ -329,4 +330,6 @@ void move_end(struct pubsub *hub)
         HASH_DEL(hub->copies, copies);
         free(copies);
     }
+    if (left != NODE_NONE)
+        place_leave_unfit(hub, left);
 }

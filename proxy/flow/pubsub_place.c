@@ -32,15 +32,17 @@ static bool place_is_master(const struct pubsub *hub, uint16_t node)
     return hub->worker->node_shard[node] != NODE_NONE;
 }
 
+/* Does it only not answer for a moment, as far as slotway knows? */
+static bool place_is_silent(const struct pubsub *hub, uint16_t node)
+{
+    const struct pool *pool = hub->worker->pools[node];
+    return pool && pool->addrlen && !pool->gone && (pool->flags & POOL_UNFIT) == TOPOLOGY_SILENT &&
+           place_is_master(hub, node);
+}
+
 bool place_may_stay(const struct pubsub_link *l)
 {
-    const struct pubsub *hub = l->hub;
-    const struct pool *pool = hub->worker->pools[l->node];
-    if (place_is_fit(hub, l->node))
-        return true;
-    return pool && pool->addrlen && !pool->gone && (pool->flags & POOL_UNFIT) == TOPOLOGY_SILENT &&
-           place_is_master(hub, l->node) &&
-           (l->role == PUBSUB_SHARDED || (l->node != hub->home && !l->was_home));
+    return place_is_fit(l->hub, l->node) || place_is_silent(l->hub, l->node);
 }
 
 bool place_accepts(const struct pubsub_link *l, const char *channel, size_t len)
@@ -67,19 +69,28 @@ static uint16_t place_choose_home(const struct pubsub *hub, uint32_t unwanted)
     return NODE_NONE;
 }
 
-/* A home that is no master any more is left while it still answers: soon it may be restarted. */
+void place_leave_unfit(struct pubsub *hub, uint16_t node)
+{
+    struct pubsub_link *l = link_find(hub, node, PUBSUB_PLAIN);
+    if (l && !place_is_fit(hub, node))
+        link_fail(l, "the node is not fit");
+}
+
+/* A home that is no master any more is left while it still answers: soon it may be restarted. One
+ * that is silent for a moment is left in the same way: what it publishes when it comes back, it and
+ * the next one bring. */
 void place_find_home(struct pubsub *hub)
 {
-    if (hub->home != NODE_NONE && !place_is_fit(hub, hub->home)) {
-        struct pubsub_link *l = link_find(hub, hub->home, PUBSUB_PLAIN);
-        if (l)
-            l->was_home = true;
-        hub->home = NODE_NONE;
-    }
-    if (hub->home != NODE_NONE && (place_is_master(hub, hub->home) || hub->leaving != NODE_NONE))
+    uint16_t home = hub->home;
+    bool fit = home != NODE_NONE && place_is_fit(hub, home);
+    if (fit && (place_is_master(hub, home) || hub->leaving != NODE_NONE))
         return;
+    if (home != NODE_NONE && !fit && (hub->leaving != NODE_NONE || !place_is_silent(hub, home))) {
+        hub->home = NODE_NONE;
+        place_leave_unfit(hub, home);
+    }
     uint16_t next = place_choose_home(hub, PLACE_SECOND_CHOICE);
-    if (next == NODE_NONE && hub->home == NODE_NONE)
+    if (next == NODE_NONE && !fit)
         next = place_choose_home(hub, 0);
     if (next == NODE_NONE)
         return;

@@ -39,6 +39,50 @@ START_TEST(publish_leaves_a_home_that_is_no_master_any_more)
 }
 END_TEST
 
+static bool is_a_left(void *arg)
+{
+    (void)arg;
+    return flow_node_links(f, NODE_A) == 0;
+}
+
+/* What it publishes when it comes back, its own link and the bus bring. */
+START_TEST(a_silent_home_is_left_without_loss_or_copies)
+{
+    pubsub_subscribe_x(a);
+    f->nodes[NODE_A].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_node_serves(f, NODE_B, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n1"));
+    flow_answer(f, NODE_B, MESSAGE("1\r\nx", "1\r\n1") MESSAGE("1\r\nx", "1\r\n2"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n1") MESSAGE("1\r\nx", "1\r\n2"));
+    flow_until(f, is_a_left, NULL, "leaving the silent home");
+    flow_answer(f, NODE_B, MESSAGE("1\r\nx", "1\r\n3"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n3"));
+    f->nodes[NODE_A].flags &= ~TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_node_gets_nothing(f, NODE_A);
+}
+END_TEST
+
+/* It goes on as if nothing had been. */
+START_TEST(a_silent_home_stays_where_there_is_no_other)
+{
+    pubsub_subscribe_x(a);
+    for (int i = NODE_A; i <= NODE_C; i++)
+        f->nodes[i].flags |= TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_pass(f, 200);
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n1"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n1"));
+    for (int i = NODE_A; i <= NODE_C; i++)
+        f->nodes[i].flags &= ~TOPOLOGY_SILENT;
+    flow_publish(f);
+    flow_node_gets_nothing(f, NODE_A);
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n2"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n2"));
+}
+END_TEST
+
 START_TEST(a_home_that_is_no_master_any_more_is_left_without_loss)
 {
     pubsub_subscribe_x(a);
@@ -223,6 +267,8 @@ static Suite *pubsub_move_suite(void)
     tcase_set_timeout(t, 60);
     tcase_add_test(t, publish_leaves_a_home_that_died);
     tcase_add_test(t, publish_leaves_a_home_that_is_no_master_any_more);
+    tcase_add_test(t, a_silent_home_is_left_without_loss_or_copies);
+    tcase_add_test(t, a_silent_home_stays_where_there_is_no_other);
     tcase_add_test(t, a_home_that_is_no_master_any_more_is_left_without_loss);
     tcase_add_test(t, publish_waits_until_the_old_home_has_been_heard);
     tcase_add_test(t, publish_goes_on_without_a_word_from_the_old_home);

@@ -131,23 +131,6 @@ START_TEST(a_silent_master_is_listened_to_until_it_is_replaced)
 }
 END_TEST
 
-/* The next home brings what is published meanwhile. */
-START_TEST(a_silent_home_is_left)
-{
-    flow_send(f, a, "PSUBSCRIBE *");
-    for (int i = NODE_A; i <= NODE_C; i++)
-        flow_node_serves(f, (enum flow_node)i, "PSUBSCRIBE *",
-                         CONFIRMED("10\r\npsubscribe", "1\r\n*", 1));
-    flow_expect(f, a, CONFIRMED("10\r\npsubscribe", "1\r\n*", 1));
-    f->nodes[NODE_A].flags |= TOPOLOGY_SILENT;
-    flow_publish(f);
-    flow_pass(f, 200);
-    ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
-    flow_answer(f, NODE_B, "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$4\r\nnews\r\n$1\r\n1\r\n");
-    flow_expect(f, a, "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$4\r\nnews\r\n$1\r\n1\r\n");
-}
-END_TEST
-
 static Suite *pubsub_place_suite(void)
 {
     Suite *suite = suite_create("pubsub_place");
@@ -159,7 +142,6 @@ static Suite *pubsub_place_suite(void)
     tcase_add_test(t, shard_channels_follow_their_slot);
     tcase_add_test(t, shard_channels_of_several_slots_in_one_command);
     tcase_add_test(t, a_silent_master_is_listened_to_until_it_is_replaced);
-    tcase_add_test(t, a_silent_home_is_left);
     suite_add_tcase(suite, t);
     return suite;
 }
