@@ -51,6 +51,11 @@ struct http {
     bool stopping;
 };
 
+/* The life of the statistics thread without the thread (server.c): all that it needs, NULL with the
+ * reason in the log; and its end, which tells everybody who waits. Between them turns its loop. */
+struct http *http_open(struct process *process);
+void http_finish(struct http *h);
+
 /* libmicrohttpd's callback for requests, and for their end (exchange.c). */
 enum MHD_Result exchange_on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                     const char *method, const char *version, const char *data,

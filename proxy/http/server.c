@@ -167,14 +167,19 @@ static void http_take_stop(void *owner, void *arg)
 
 /* --- life --- */
 
-static void *http_main(void *arg)
+void http_finish(struct http *h)
 {
-    struct http *h = arg;
-    ev_run(h->loop, 0);
     feed_end(h);
     exchange_resume_all(h);
     for (int i = 0; i < HTTP_LAST_TURNS; i++)
         MHD_run(h->daemon);
+}
+
+static void *http_main(void *arg)
+{
+    struct http *h = arg;
+    ev_run(h->loop, 0);
+    http_finish(h);
     return NULL;
 }
 
@@ -187,7 +192,7 @@ static void http_make_token(struct http *h)
         snprintf(h->token + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static bool http_open(struct http *h)
+static bool http_prepare(struct http *h)
 {
     h->loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
     h->auth = auth_new();
@@ -199,19 +204,27 @@ static bool http_open(struct http *h)
     return accept_open(h) && http_start_daemon(h);
 }
 
+struct http *http_open(struct process *process)
+{
+    struct http *h = memory_zalloc(sizeof *h);
+    h->process = process;
+    h->collector = collector_new(process);
+    h->stats = collector_stats(h->collector);
+    collector_set_config(h->collector, config_ref(process->config));
+    collector_take(h->collector); /* there is always a sample to show */
+    if (http_prepare(h))
+        return h;
+    http_free(h);
+    return NULL;
+}
+
 struct http *http_start(struct process *process)
 {
     const struct config *config = process->config;
     if (!config->stats_port)
         return NULL;
-    struct http *h = memory_zalloc(sizeof *h);
-    h->process = process;
-    h->collector = collector_new(process);
-    h->stats = collector_stats(h->collector);
-    collector_set_config(h->collector, config_ref(config));
-    collector_take(h->collector); /* there is always a sample to show */
-    int error = http_open(h) ? pthread_create(&h->thread, NULL, http_main, h) : -1;
-    if (error) {
+    struct http *h = http_open(process);
+    if (!h || pthread_create(&h->thread, NULL, http_main, h) != 0) {
         log_warning("There is no statistics page on port %u", config->stats_port);
         http_free(h);
         return NULL;

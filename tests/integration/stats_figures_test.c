@@ -151,7 +151,7 @@ START_TEST(the_csv_has_a_row_for_each_node)
     ck_assert_int_eq(rows, 6);
     ck_assert_int_eq(up, 7); /* and the backend */
     ck_assert_ptr_nonnull(strstr(a.body, "\nslotway,FRONTEND,"));
-    http_free(&a);
+    http_forget(&a);
 }
 END_TEST
 
@@ -169,7 +169,7 @@ START_TEST(promtool_finds_nothing)
     fwrite(a.body, 1, a.len, file);
     fclose(file);
     ck_assert_int_eq(run("promtool check metrics < %s", path), 0);
-    http_free(&a);
+    http_forget(&a);
 }
 END_TEST
 
@@ -183,7 +183,7 @@ static bool exporter_answers(void *arg)
     close(fd);
     struct http_answer a = http_ask(*(int *)arg, "GET /metrics", NULL, NULL);
     bool good = a.status == 200 && strstr(a.body, "\nhaproxy_up 1\n");
-    http_free(&a);
+    http_forget(&a);
     return good;
 }
 
@@ -210,7 +210,7 @@ START_TEST(haproxys_exporter_reads_the_csv)
     ck_assert_ptr_nonnull(strstr(a.body, "\nhaproxy_backend_up{backend=\"slotway\"} 1\n"));
     ck_assert_ptr_nonnull(
         strstr(a.body, "\nhaproxy_frontend_limit_sessions{frontend=\"slotway\"} "));
-    http_free(&a);
+    http_forget(&a);
 }
 END_TEST
 

@@ -74,7 +74,7 @@ START_TEST(every_answer_carries_the_headers)
         ck_assert_ptr_nonnull(strstr(a.head, "Content-Security-Policy: default-src 'none'"));
         ck_assert_ptr_nonnull(strstr(a.head, "X-Content-Type-Options: nosniff"));
         ck_assert_ptr_nonnull(strstr(a.head, "X-Frame-Options: DENY"));
-        http_free(&a);
+        http_forget(&a);
     }
 }
 END_TEST
@@ -112,13 +112,13 @@ START_TEST(guessing_is_limited)
         a = http_ask_from("127.0.0.2", NULL, proxy->stats_port, "GET /", wrong, NULL);
         wrong_ones += a.status == 401;
         ck_assert(a.status == 401 || a.status == 429);
-        http_free(&a);
+        http_forget(&a);
     }
     ck_assert_int_eq(wrong_ones, 10);
     a = http_ask_from("127.0.0.2", NULL, proxy->stats_port, "GET /", HTTP_ADMIN, NULL);
     ck_assert_int_eq(a.status, 429);
     ck_assert_ptr_nonnull(strstr(a.head, "Retry-After: "));
-    http_free(&a);
+    http_forget(&a);
     ck_assert_int_eq(get("/"), 200); /* from another address */
 }
 END_TEST
@@ -154,16 +154,16 @@ START_TEST(the_default_password_is_for_this_host)
     struct http_answer a = http_ask_from(ip, ip, proxy->stats_port, "GET /", HTTP_ADMIN, NULL);
     ck_assert_int_eq(a.status, 403);
     ck_assert_ptr_nonnull(strstr(a.body, "at 127.0.0.1 or localhost. Set stats-password"));
-    http_free(&a);
+    http_forget(&a);
     a = http_ask_from(ip, ip, proxy->stats_port, "GET /healthz", NULL, NULL);
     ck_assert_int_eq(a.status, 200);
-    http_free(&a);
+    http_forget(&a);
     redisContext *r = client_open(proxy->port);
     expect(r, "OK", "PROXY CONFIG SET stats-password sesame");
     a = http_ask_from(ip, ip, proxy->stats_port, "GET /",
                       "Authorization: Basic YWRtaW46c2VzYW1l\r\n", NULL);
     ck_assert_int_eq(a.status, 200);
-    http_free(&a);
+    http_forget(&a);
     expect(r, "OK", "PROXY CONFIG SET stats-password admin");
     redisFree(r);
     ck_assert(event_is_told("config", "stats-password set to another value by a client"));

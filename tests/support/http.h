@@ -3,24 +3,16 @@
 #ifndef SLOTWAY_TESTS_HTTP_H
 #define SLOTWAY_TESTS_HTTP_H
 
+#include "support/http_text.h"
 #include <jansson.h>
-#include <stddef.h>
 
 #define HTTP_ADMIN "Authorization: Basic YWRtaW46YWRtaW4=\r\n" /* admin, admin */
 
-struct http_answer {
-    int status; /* 0: the connection was closed without one */
-    char *head; /* header lines */
-    char *body; /* without the encoding of chunks */
-    size_t len;
-};
-
 /* "METHOD PATH" from 127.0.0.1, or from the address `from`, to `to`:port (NULL: 127.0.0.1).
- * headers: complete lines; body: NULL for none. Free with http_free. */
+ * headers: complete lines; body: NULL for none. Free with http_forget. */
 struct http_answer http_ask_from(const char *from, const char *to, int port, const char *request,
                                  const char *headers, const char *body);
 struct http_answer http_ask(int port, const char *request, const char *headers, const char *body);
-void http_free(struct http_answer *answer);
 
 /* The status alone. */
 int http_status(int port, const char *request, const char *headers, const char *body);
