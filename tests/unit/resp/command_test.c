@@ -1,5 +1,4 @@
-/* command_test: the table of commands: lookup, arity, and the texts of Redis for what is not in it.
- */
+/* command_test: the table of commands: lookup and arity. */
 #include "support/command_unit.h"
 #include <stdio.h>
 #include <string.h>
@@ -73,54 +72,6 @@ START_TEST(arity)
 }
 END_TEST
 
-/* The error text for a line, as slotway's client would choose it. */
-static const char *error_of(const char *line)
-{
-    static char text[COMMAND_ERROR_MAX + 1];
-    struct line request;
-    size_t len;
-
-    if (!line_parse(&request, command_builtin(), line))
-        len = command_error_unknown(text, COMMAND_ERROR_MAX, request.bytes, &request.args);
-    else if (request.unknown_sub)
-        len = command_error_subcommand(text, COMMAND_ERROR_MAX, request.cmd, request.bytes,
-                                       &request.args);
-    else
-        len = command_error_arity(text, COMMAND_ERROR_MAX, request.cmd);
-    text[len] = '\0';
-    resp_args_free(&request.args);
-    return text;
-}
-
-START_TEST(error_texts_of_redis)
-{
-    char line[2000], text[COMMAND_ERROR_MAX];
-    struct line request;
-
-    ck_assert_str_eq(error_of("foo"), "ERR unknown command 'foo', with args beginning with: ");
-    ck_assert_str_eq(error_of("foo a \"b\\r\\nc\""),
-                     "ERR unknown command 'foo', with args beginning with: 'a' 'b  c' ");
-    ck_assert_str_eq(error_of("CLIENT foo"), "ERR unknown subcommand 'foo'. Try CLIENT HELP.");
-    ck_assert_str_eq(error_of("client kill"),
-                     "ERR wrong number of arguments for 'client|kill' command");
-    ck_assert_str_eq(error_of("get"), "ERR wrong number of arguments for 'get' command");
-
-    /* Names and arguments are cut at 128 bytes. */
-    memset(line, 'x', sizeof(line));
-    memcpy(line + 200, " aaaa ", 6);
-    line[500] = '\0';
-    snprintf(text, sizeof(text),
-             "ERR unknown command '%.128s', with args beginning with: 'aaaa' '%.121s' ", line,
-             line + 206);
-    ck_assert_str_eq(error_of(line), text);
-
-    /* A buffer that is too small is filled, not overrun. */
-    line_parse(&request, command_builtin(), "foo a b c");
-    ck_assert_uint_eq(command_error_unknown(text, 10, request.bytes, &request.args), 10);
-    resp_args_free(&request.args);
-}
-END_TEST
-
 static Suite *command_suite(void)
 {
     Suite *suite = suite_create("command");
@@ -130,7 +81,6 @@ static Suite *command_suite(void)
     tcase_add_test(tcase, names_that_are_no_commands);
     tcase_add_test(tcase, every_command_is_found_by_its_name);
     tcase_add_test(tcase, arity);
-    tcase_add_test(tcase, error_texts_of_redis);
     suite_add_tcase(suite, tcase);
     return suite;
 }
