@@ -15,6 +15,7 @@
 
 struct http *h;
 int page_port, page_draining;
+static bool threaded; /* h has a thread */
 
 static void on_drain(void *owner, void *drain)
 {
@@ -22,7 +23,8 @@ static void on_drain(void *owner, void *drain)
     page_draining = drain != NULL;
 }
 
-static void begin_with(const char *config)
+/* The worker, and a port for the page. */
+static void prepare(const char *config)
 {
     char text[2048];
     page_port = free_ports(1, false);
@@ -32,6 +34,11 @@ static void begin_with(const char *config)
     f->w->thread = pthread_self();
     f->process.on_drain = on_drain;
     page_draining = -1;
+}
+
+static void begin_with(const char *config)
+{
+    prepare(config);
     h = http_open(&f->process);
     ck_assert_ptr_nonnull(h);
     ev_timer_stop(h->loop, &h->second);
@@ -40,14 +47,24 @@ static void begin_with(const char *config)
 void page_begin(void)
 {
     ck_assert(log_open("/dev/null"));
-    begin_with("stats-password sesame\nstats-admin yes\n");
+    begin_with(PAGE_CONFIG);
+}
+
+void page_begin_thread(const char *config)
+{
+    prepare(config);
+    h = http_start(&f->process);
+    threaded = h != NULL;
 }
 
 void page_end(void)
 {
-    http_finish(h);
-    for (int i = 0; i < 4; i++) /* what is under way between the two arrives */
-        page_turn();
+    if (threaded)
+        http_join(h);
+    else if (h)
+        http_finish(h);
+    threaded = false;
+    page_turns(4); /* what is under way between the two arrives */
     http_free(h);
     flow_stop(f);
 }
@@ -60,7 +77,8 @@ void page_again(const char *config)
 
 void page_turn(void)
 {
-    ev_run(h->loop, EVRUN_NOWAIT);
+    if (h && !threaded)
+        ev_run(h->loop, EVRUN_NOWAIT);
     flow_turn(f);
 }
 

@@ -16,7 +16,11 @@ extern int page_port;
 extern int page_draining; /* what the main thread was told last: 1 drain, 0 resume, -1 nothing */
 
 /* A checked fixture: password sesame, actions allowed. */
+#define PAGE_CONFIG "stats-password sesame\nstats-admin yes\n"
 void page_begin(void);
+/* With its thread, as in slotway: page_turn turns the worker only. h is NULL if it does not start.
+ */
+void page_begin_thread(const char *config);
 void page_end(void);
 /* With these lines of a configuration beside the port; instead of what there is. */
 void page_again(const char *config);
