@@ -12,7 +12,7 @@ void json_put(json_t *to, const char *name, json_t *value)
 
 json_t *json_number(double value)
 {
-    if (value <= STATS_UNKNOWN || isnan(value))
+    if (value <= STATS_UNKNOWN || !isfinite(value))
         return json_null();
     if (value == floor(value) && value < 1e15)
         return json_integer((json_int_t)value);

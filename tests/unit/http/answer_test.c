@@ -6,12 +6,12 @@
 
 /* A page that shows an operator's figures is neither framed, nor guessed at, nor kept. */
 static const char *const headers[] = {
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; ",
+    "\r\nContent-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; ",
     "frame-ancestors 'none'\r\n",
-    "X-Content-Type-Options: nosniff\r\n",
-    "X-Frame-Options: DENY\r\n",
-    "Referrer-Policy: no-referrer\r\n",
-    "Cross-Origin-Resource-Policy: same-origin\r\n",
+    "\r\nX-Content-Type-Options: nosniff\r\n",
+    "\r\nX-Frame-Options: DENY\r\n",
+    "\r\nReferrer-Policy: no-referrer\r\n",
+    "\r\nCross-Origin-Resource-Policy: same-origin\r\n",
     "Content-Type: ",
 };
 

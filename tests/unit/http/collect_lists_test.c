@@ -133,6 +133,12 @@ START_TEST(large_values_come_newest_first)
     }
     ck_assert_str_eq(s->big[STATS_BIG - 1].seen.command, "GET 5");
     ck_assert_uint_eq(s->big_total, STATS_BIG + 5);
+    sees(0, WATCH_BIG_REPLY, "GET older", "1.2.3.4:5", "");
+    sees(0, WATCH_BIG_REPLY, "GET newer", "1.2.3.4:5", "");
+    collector_take_lists(c);
+    ck_assert_str_eq(s->big[0].seen.command, "GET newer");
+    ck_assert_str_eq(s->big[1].seen.command, "GET older");
+    ck_assert(s->big[0].count == 1 && s->big_total == STATS_BIG + 7);
     ck_assert_uint_eq(s->ncross, 0);
 }
 END_TEST
@@ -157,6 +163,9 @@ START_TEST(the_same_refusal_is_one_line)
         ck_assert_str_eq(s->cross[0].seen.name, refusals[i].name);
     }
     ck_assert_uint_eq(s->ncross, 5);
+    static const char *const order[] = {"1:1", "1:9", "1:9", "1:1", "1:2"};
+    for (int i = 0; i < 5; i++)
+        ck_assert_str_eq(s->cross[i].seen.client, order[i]);
     ck_assert_uint_eq(s->nbig, 0);
     for (int i = 0; i < 2 * STATS_CROSS; i++) {
         char command[20];
@@ -190,12 +199,14 @@ START_TEST(hot_keys_of_all_workers_add_up)
     add_key(&surveys[0]->keys_by_rate, 9, "c", 50, 30, 7365, 1); /* most is other keys' */
     add_key(&surveys[1]->keys_by_rate, 63, "a", 60, 0, 15495, 2);
     add_key(&surveys[1]->keys_by_rate, 1, "d\n", 20, 0, 0, 0xffff);
+    add_key(&surveys[0]->keys_by_rate, 20, "e", 10, 4, 1, 1); /* likewise, of both together */
+    add_key(&surveys[1]->keys_by_rate, 20, "e", 10, 8, 1, 1);
     add_key(&surveys[1]->keys_by_bytes, 0, "z", 8, 4, 1, 1);
     collector_take_lists(c);
     ck_assert_uint_eq(s->ncount, 3);
     ck_assert_str_eq(s->by_count[0].key, "a");
     ck_assert(s->by_count[0].slot == 15495 && s->by_count[0].node == 2);
-    ck_assert_double_eq_tol(s->by_count[0].share, 90.0 / 200, 1e-9);
+    ck_assert_double_eq_tol(s->by_count[0].share, 90.0 / 220, 1e-9);
     /* a weight is the sum of what came in ten seconds, about */
     ck_assert_double_eq_tol(s->by_count[0].rate, 90.0 / 10, 0.01);
     ck_assert_str_eq(s->by_count[1].key, "b");

@@ -53,7 +53,7 @@ static const struct {
 } contents[] = {
     {"GET /stats.json", "Content-Type: application/json", "{"},
     {"GET /metrics", "Content-Type: text/plain; version=0.0.4", "# HELP "},
-    {"GET /summary", "Content-Type: text/plain; charset=utf-8", ""},
+    {"GET /summary", "Content-Type: text/plain; charset=utf-8", "ok for "},
     {"GET /;csv", "Content-Type: text/plain; charset=utf-8", "# pxname,svname,"},
     {"GET /stats;csv;norefresh", "Content-Type: text/plain; charset=utf-8", "# pxname,svname,"},
     {"GET /healthz", "Content-Type: text/plain; charset=utf-8", "ok\n"},
