@@ -157,6 +157,10 @@ START_TEST(nodes)
     node->state_since = 5;
     node->role_since = 6;
     node->epoch = 7;
+    node->bytes_in_rate = 21;
+    node->bytes_out_rate = 22;
+    strcpy(node->run_id, "run");
+    strcpy(node->hostname, "b.example");
     node->v[NODE_connections_shared] = 2;
     node->v[NODE_connections_bulk] = 3;
     node->v[NODE_connections_leased] = 4;
@@ -189,6 +193,10 @@ START_TEST(nodes)
         {"4.connections_failed", "105"},
         {"4.bytes_in", "106"},
         {"4.bytes_out", "107"},
+        {"4.bytes_in_rate", "21"},
+        {"4.bytes_out_rate", "22"},
+        {"4.run_id", "\"run\""},
+        {"4.hostname", "\"b.example\""},
         {"4.connections.shared", "2"},
         {"4.connections.bulk", "3"},
         {"4.connections.leased", "4"},
@@ -200,7 +208,8 @@ START_TEST(nodes)
     };
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         json_shows(made, want[i].path, want[i].text);
-    ck_assert_ptr_null(json_find(made, "4.up")); /* state says it */
+    ck_assert_ptr_null(json_find(made, "4.up"));                 /* state says it */
+    ck_assert_ptr_null(json_find(made, "4.connections_shared")); /* they have an object */
     json_t *limit = json_number((double)s->config->max_connections_per_node * s->nworkers);
     ck_assert(json_equal(limit, (json_t *)(uintptr_t)json_find(made, "4.connections.limit")));
     json_decref(limit);
