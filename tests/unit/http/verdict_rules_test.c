@@ -85,6 +85,13 @@ static void unread(double x)
     s->by_output[0].output = (uint64_t)x;
 }
 
+/* However high the limit is. */
+static void unread_of_a_gigabyte(double x)
+{
+    ((struct config *)(uintptr_t)s->config)->client_output_limit = 1u << 30;
+    unread(x);
+}
+
 static void unread_messages(double x)
 {
     unread(x);
@@ -182,7 +189,8 @@ static const struct {
     {"node-slow", latency_beside_idle_ones, 1e6, NAN}, /* nobody to compare with */
     {"node-slow", latency_beside_a_slow_one, 999, 1000},
     {"client-unread", unread, 50 * MB - 1, 50 * MB}, /* half of the limit */
-    {"client-unread", unread_messages, MB - 1, MB},  /* no less than a megabyte */
+    {"client-unread", unread_of_a_gigabyte, 64 * MB - 1, 64 * MB},
+    {"client-unread", unread_messages, MB - 1, MB}, /* no less than a megabyte */
     {"worker-stuck", stuck, 0, 0.1},
     {"draining", draining, 0, 1},
     {"masters-on-one-host", masters_on_one_host, 1, 2},
@@ -230,6 +238,10 @@ START_TEST(how_long_a_finding_must_last)
         {"errors", errors_of_100, 100, 2},
         {"node-slow", latency, 5000, 3},
         {"no-replica", replicas_down, 1, 1},
+        {"node-memory", memory_of_1000, 1000, 0},
+        {"waiting-full", waiting, 1000, 0},
+        {"client-unread", unread, 90 * MB, 0},
+        {"masters-on-one-host", masters_on_one_host, 3, 0},
     };
     for (size_t i = 0; i < sizeof patience / sizeof *patience; i++) {
         stats_end();
@@ -243,6 +255,53 @@ START_TEST(how_long_a_finding_must_last)
                           "%s after %d s", patience[i].rule, second);
         }
     }
+}
+END_TEST
+
+/* With a replica in its place it is not that bad. */
+static void first_is_down(double x)
+{
+    world_set_flags(s, 0, TOPOLOGY_SILENT);
+    s->nodes[0].state_since = 777;
+    s->nodes[0].v[NODE_slots] = x;
+    s->nodes[0].v[NODE_waiting] = 30;
+    s->nodes[0].v[NODE_in_flight] = 12;
+}
+
+START_TEST(how_bad_it_is)
+{
+    static const struct {
+        const char *rule;
+        void (*make)(double x);
+        double x, value;
+        enum verdict_severity severity;
+    } bad[] = {
+        {"clients-full", clients, 950, 950, VERDICT_WARNING},
+        {"waiting-full", waiting, 950, 950, VERDICT_CRITICAL},
+        {"errors", errors_of_100, 40, 40, VERDICT_WARNING},
+        {"node-memory", memory_of_1000, 950, 0.95, VERDICT_WARNING},
+        {"node-slow", latency, 2000, 10, VERDICT_WARNING},
+        {"client-unread", unread, 90 * MB, 90 * MB, VERDICT_WARNING},
+        {"worker-stuck", stuck, 3, 3, VERDICT_CRITICAL},
+        {"masters-on-one-host", masters_on_one_host, 2, 2, VERDICT_WARNING},
+        {"no-replica", replicas_down, 1, 5462, VERDICT_WARNING},
+        {"no-replica", replicas_down, 3, 3, VERDICT_WARNING},
+        {"slots-uncovered", slots_of_nobody, 7, 7, VERDICT_CRITICAL},
+        {"node-down", first_is_down, 5462, 30, VERDICT_CRITICAL},
+        {"node-down", first_is_down, 0, 30, VERDICT_WARNING},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        stats_end();
+        set_up();
+        ck_assert_msg(finds(bad[i].rule, bad[i].make, bad[i].x), "%s", bad[i].rule);
+        const struct finding *f = world_finding(s, bad[i].rule);
+        ck_assert_msg(fabs(f->value - bad[i].value) < 1e-9, "%s: %g", f->rule, f->value);
+        ck_assert_msg(f->severity == bad[i].severity, "%s", f->rule);
+        ck_assert_msg(*f->advice, "%s", f->rule);
+    }
+    ck_assert(world_finding(s, "node-down")->since == 777);
+    ck_assert_str_eq(world_finding(s, "slots-uncovered")->text,
+                     "slots 0-5461 have no master, 42 requests wait");
 }
 END_TEST
 
@@ -375,6 +434,7 @@ static Suite *verdict_rules_suite(void)
     tcase_add_checked_fixture(t, set_up, stats_end);
     tcase_add_loop_test(t, where_a_rule_begins, 0, sizeof rules / sizeof *rules);
     tcase_add_test(t, how_long_a_finding_must_last);
+    tcase_add_test(t, how_bad_it_is);
     tcase_add_test(t, no_more_ranges_of_slots_than_are_shown);
     tcase_add_test(t, ranges_end_where_their_owner_does);
     tcase_add_test(t, who_was_asked_is_told);
