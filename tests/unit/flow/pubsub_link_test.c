@@ -1,24 +1,7 @@
 /* pubsub_link_test: connections to nodes for subscriptions: login, losses, garbage, silence,
- * refusals; and which answers of a node confirm what. */
-#include "flow/client.h"
+ * refusals. */
 #include "flow/pubsub_hub.h"
 #include "support/pubsub_unit.h"
-
-START_TEST(what_came_between_two_subscriptions_is_not_confirmed_by_the_first)
-{
-    flow_send(f, a, "SUBSCRIBE x");
-    flow_node_gets(f, NODE_A, "SUBSCRIBE x");
-    client_close(f->w->clients->next); /* a */
-    flow_send(f, b, "SUBSCRIBE x");
-    flow_node_gets(f, NODE_A, "UNSUBSCRIBE x");
-    flow_node_gets(f, NODE_A, "SUBSCRIBE x");
-    flow_answer(f, NODE_A,
-                SUBSCRIBED("1\r\nx", 1) MESSAGE("1\r\nx", "3\r\nold") UNSUBSCRIBED("1\r\nx", 0));
-    flow_expect_nothing(f, b);
-    flow_answer(f, NODE_A, SUBSCRIBED("1\r\nx", 1) MESSAGE("1\r\nx", "3\r\nnew"));
-    flow_expect(f, b, SUBSCRIBED("1\r\nx", 1) MESSAGE("1\r\nx", "3\r\nnew"));
-}
-END_TEST
 
 START_TEST(a_lost_home_is_replaced_unseen)
 {
@@ -104,7 +87,6 @@ static Suite *pubsub_link_suite(void)
     TCase *t = tcase_create("pubsub_link");
     tcase_add_checked_fixture(t, pubsub_begin, pubsub_end);
     tcase_set_timeout(t, 60);
-    tcase_add_test(t, what_came_between_two_subscriptions_is_not_confirmed_by_the_first);
     tcase_add_test(t, a_lost_home_is_replaced_unseen);
     tcase_add_test(t, garbage_closes_a_link_and_it_is_opened_again);
     tcase_add_test(t, nobody_answers_in_time);
