@@ -1,5 +1,4 @@
-/* pubsub_link_test: connections to nodes for subscriptions: login, losses, garbage, silence,
- * refusals. */
+/* pubsub_link_test: connections to nodes for subscriptions: losses, garbage, silence, refusals. */
 #include "flow/pubsub_hub.h"
 #include "support/pubsub_unit.h"
 
@@ -68,19 +67,6 @@ START_TEST(a_refusal_of_the_node_reaches_the_client)
 }
 END_TEST
 
-START_TEST(slotway_logs_in_before_it_subscribes)
-{
-    pubsub_end();
-    pubsub_begin_with("auth-user proxy\nauth-password secret\n");
-    flow_send(f, a, "SUBSCRIBE x");
-    flow_node_gets(f, NODE_A, "AUTH proxy secret");
-    flow_node_gets_nothing(f, NODE_A);
-    flow_answer(f, NODE_A, "+OK\r\n");
-    flow_node_serves(f, NODE_A, "SUBSCRIBE x", SUBSCRIBED("1\r\nx", 1));
-    flow_expect(f, a, SUBSCRIBED("1\r\nx", 1));
-}
-END_TEST
-
 static Suite *pubsub_link_suite(void)
 {
     Suite *suite = suite_create("pubsub_link");
@@ -91,7 +77,6 @@ static Suite *pubsub_link_suite(void)
     tcase_add_test(t, garbage_closes_a_link_and_it_is_opened_again);
     tcase_add_test(t, nobody_answers_in_time);
     tcase_add_test(t, a_refusal_of_the_node_reaches_the_client);
-    tcase_add_test(t, slotway_logs_in_before_it_subscribes);
     suite_add_tcase(suite, t);
     return suite;
 }
