@@ -174,6 +174,7 @@ struct pubsub_copies {
     uint64_t print; /* of all its bytes */
     uint32_t by_old, by_new;
     uint32_t early; /* of by_old: when the new one had not confirmed yet and may bring none */
+    uint64_t heard; /* µs: when the old one brought the latest */
 };
 
 /* The latest messages of the home. */

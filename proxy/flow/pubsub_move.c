@@ -32,6 +32,9 @@
 
 /* Messages of the home from so long before a move the new one may still bring, µs. */
 #define MOVE_RECENT 1000000
+/* So long after a message of the old home, one that looks like it is most likely its copy, also
+ * when the old one is gone, µs. */
+#define MOVE_LATE 300000
 
 /* As FNV-1a, a word at a time. A topic that was given up and is subscribed again begins anew: what
  * is published now is no copy of what was heard then. */
@@ -75,6 +78,7 @@ static void move_count_recent(struct pubsub *hub)
         struct pubsub_copies *copies = move_copies(hub, recent->print);
         copies->by_old++;
         copies->early++;
+        copies->heard = recent->at;
     }
 }
 
@@ -116,13 +120,15 @@ static bool move_is_old_home_first(struct pubsub *hub, struct pubsub_copies *cop
     const struct pubsub_link *home = link_find(hub, hub->home, PUBSUB_PLAIN);
     const struct pubsub_sub *sub = home ? link_sub(home, t) : NULL;
     copies->early += !sub || !sub->confirmed;
+    copies->heard = hub->worker->now;
     return ++copies->by_old > copies->by_new;
 }
 
 static bool move_is_new_home_first(struct pubsub *hub, struct pubsub_copies *copies)
 {
     /* The old one brings nothing more: what it brought early is no reason to wait for. */
-    uint32_t due = link_find(hub, hub->leaving, PUBSUB_PLAIN) ? 0 : copies->early;
+    bool gone = !link_find(hub, hub->leaving, PUBSUB_PLAIN);
+    uint32_t due = gone && hub->worker->now - copies->heard > MOVE_LATE ? copies->early : 0;
     return ++copies->by_new + due > copies->by_old;
 }
 

@@ -244,8 +244,8 @@ START_TEST(a_home_that_dies_while_it_is_left_brings_nothing_twice)
     pubsub_subscribe_x(a);
     fail_over_a();
     flow_node_gets(f, REPLICA_A, "SUBSCRIBE x");
-    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n0"));
-    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n0") MESSAGE("1\r\nx", "1\r\n5"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n0") MESSAGE("1\r\nx", "1\r\n5"));
     flow_answer(f, REPLICA_A, SUBSCRIBED("1\r\nx", 1));
     flow_answer(f, NODE_A, MESSAGE("1\r\nx", "1\r\n1"));
     flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n1"));
@@ -253,9 +253,15 @@ START_TEST(a_home_that_dies_while_it_is_left_brings_nothing_twice)
     flow_settle(f);
     flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n1") MESSAGE("1\r\nx", "1\r\n2"));
     flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n2"));
-    /* Published before the new home was subscribed, and again now. */
+    /* It was on its way on the bus … */
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_expect_nothing(f, a);
+    /* … and these are published again, soon and a while later. */
     flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n0"));
     flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n0"));
+    flow_pass(f, 350);
+    flow_answer(f, REPLICA_A, MESSAGE("1\r\nx", "1\r\n5"));
+    flow_expect(f, a, MESSAGE("1\r\nx", "1\r\n5"));
 }
 END_TEST
 
