@@ -1,7 +1,7 @@
 /* tracking_command_test: CLIENT TRACKING, CACHING, TRACKINGINFO and GETREDIR: which options go
  * together, and how a client is told how it tracks, as redis-server 7 does. */
 #include "flow/client.h"
-#include "flow/tracking.h"
+#include "flow/tracking_state.h"
 #include "support/tracking_unit.h"
 #include <unistd.h>
 
@@ -219,6 +219,17 @@ START_TEST(who_is_told_instead_is_checked_and_shown)
 }
 END_TEST
 
+START_TEST(who_is_told_instead_may_be_another_workers_client)
+{
+    static const struct flow_case cases[] = {{"CLIENT TRACKING on REDIRECT 2", OK},
+                                             {"CLIENT GETREDIR", ":2\r\n"}};
+    int other = flow_client_of(f, flow_second(f));
+    flow_asks(c, cases);
+    ck_assert_uint_eq(tracking_of(flow_newest(f))->target.worker, 1);
+    close(other);
+}
+END_TEST
+
 static Suite *tracking_command_suite(void)
 {
     Suite *suite = suite_create("tracking_command");
@@ -232,6 +243,7 @@ static Suite *tracking_command_suite(void)
     tcase_add_test(t, caching_is_for_the_next_command_of_its_mode);
     tcase_add_test(t, prefixes_are_added_and_do_not_overlap);
     tcase_add_test(t, who_is_told_instead_is_checked_and_shown);
+    tcase_add_test(t, who_is_told_instead_may_be_another_workers_client);
     suite_add_tcase(suite, t);
     return suite;
 }
