@@ -170,6 +170,16 @@ START_TEST(a_seed_is_asked_and_the_cluster_published)
 }
 END_TEST
 
+START_TEST(slots_that_no_node_claims_are_nobodys)
+{
+    node_says(0, ID_A " 127.0.0.1:%d@1 myself,master - 0 0 0 connected 0-16381\n");
+    start(CALM);
+    until(topologies > 0);
+    ck_assert_uint_eq(topology->covered, SLOT_COUNT - 2);
+    ck_assert_uint_eq(topology->owner[16382], TOPOLOGY_NO_NODE);
+}
+END_TEST
+
 START_TEST(nodes_that_a_seed_names_are_found)
 {
     cluster_of_two();
@@ -280,6 +290,8 @@ START_TEST(a_reload_with_another_map_of_addresses_is_published)
     int port = fake_node_port(nodes[0]);
     start(CALM);
     until(is_known(0));
+    for (int64_t end = now_ms() + 70; now_ms() < end;) /* the first tick looks at it once more */
+        turn();
     ck_assert(!elsewhere);
     snprintf(text, sizeof text, CALM "node-address-map 127.0.0.1:%d=127.0.0.2:%d\n", port, port);
     configure(seed_of(0, text));
@@ -384,6 +396,7 @@ static Suite *discovery_suite(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, a_seed_is_asked_and_the_cluster_published);
+    tcase_add_test(t, slots_that_no_node_claims_are_nobodys);
     tcase_add_test(t, nodes_that_a_seed_names_are_found);
     tcase_add_test(t, a_hint_asks_at_once_and_the_same_again_is_not_published);
     tcase_add_test(t, what_has_changed_is_published_after_a_hint_of_another_thread);
