@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PATIENCE 10000 /* ms until a wait has failed */
+#define PORTS    10    /* that are tried */
 #define QUIET    20    /* turns before a wait lets other threads run */
 
 struct http *h;
@@ -36,10 +37,24 @@ static void prepare(const char *config)
     page_draining = -1;
 }
 
+/* Another program may have taken the port meanwhile: then another one. */
+static struct http *try_ports(const char *config, struct http *(*make)(struct process *process))
+{
+    struct http *made = NULL;
+    for (int i = 0; i < PORTS && !made; i++) {
+        if (i > 0)
+            flow_stop(f);
+        prepare(config);
+        made = make(&f->process);
+        if (!f->process.config->stats_port)
+            break;
+    }
+    return made;
+}
+
 static void begin_with(const char *config)
 {
-    prepare(config);
-    h = http_open(&f->process);
+    h = try_ports(config, http_open);
     ck_assert_ptr_nonnull(h);
     ev_timer_stop(h->loop, &h->second);
 }
@@ -52,8 +67,7 @@ void page_begin(void)
 
 void page_begin_thread(const char *config)
 {
-    prepare(config);
-    h = http_start(&f->process);
+    h = try_ports(config, http_start);
     threaded = h != NULL;
 }
 
