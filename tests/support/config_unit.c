@@ -1,5 +1,6 @@
 /* config_unit: configurations from a text, and what is in them. */
 #include "support/config_unit.h"
+#include <stdlib.h>
 #include <string.h>
 
 struct config *config_text(const char *text, struct config_error *error)

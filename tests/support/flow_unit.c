@@ -2,6 +2,7 @@
  * they do again and again. */
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -61,14 +61,4 @@ START_TEST(announced_addresses_are_mapped)
 }
 END_TEST
 
-static Suite *config_address_suite(void)
-{
-    Suite *suite = suite_create("config_address");
-    TCase *t = tcase_create("config_address");
-    tcase_add_test(t, addresses_are_split);
-    tcase_add_test(t, announced_addresses_are_mapped);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(config_address_suite)
+UNIT_SUITE("config_address", {addresses_are_split}, {announced_addresses_are_mapped})

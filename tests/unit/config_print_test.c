@@ -55,14 +55,5 @@ START_TEST(the_sample_is_good_as_it_is_and_with_every_line_uncommented)
 }
 END_TEST
 
-static Suite *config_print_suite(void)
-{
-    Suite *suite = suite_create("config_print");
-    TCase *t = tcase_create("config_print");
-    tcase_add_test(t, documents_in_the_tree_are_current);
-    tcase_add_test(t, the_sample_is_good_as_it_is_and_with_every_line_uncommented);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(config_print_suite)
+UNIT_SUITE("config_print", {documents_in_the_tree_are_current},
+           {the_sample_is_good_as_it_is_and_with_every_line_uncommented})

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define each(d)                                                                                    \
@@ -163,19 +164,6 @@ START_TEST(what_is_fixed_at_the_start)
 }
 END_TEST
 
-static Suite *config_table_suite(void)
-{
-    Suite *suite = suite_create("config_table");
-    TCase *t = tcase_create("config_table");
-    tcase_add_test(t, bounds_of_numbers_are_taken_and_what_is_past_them_is_not);
-    tcase_add_test(t, names_are_there_once);
-    tcase_add_test(t, fields_do_not_overlap);
-    tcase_add_test(t, defaults_are_allowed);
-    tcase_add_test(t, each_is_told_of_in_documents);
-    tcase_add_test(t, flags_fit_the_kind);
-    tcase_add_test(t, what_is_fixed_at_the_start);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(config_table_suite)
+UNIT_SUITE("config_table", {bounds_of_numbers_are_taken_and_what_is_past_them_is_not},
+           {names_are_there_once}, {fields_do_not_overlap}, {defaults_are_allowed},
+           {each_is_told_of_in_documents}, {flags_fit_the_kind}, {what_is_fixed_at_the_start})

@@ -340,28 +340,15 @@ START_TEST(match_takes_globs_as_config_get)
 }
 END_TEST
 
-static Suite *config_suite(void)
-{
-    Suite *suite = suite_create("config");
-    TCase *tests = tcase_create("config");
-
-    tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, defaults_are_those_of_the_specification);
-    tcase_add_test(tests, every_row_is_documented_and_found_by_its_name);
-    tcase_add_test(tests, mistakes_name_line_reason_and_what_is_allowed);
-    tcase_add_test(tests, values_that_contradict_each_other_are_refused);
-    tcase_add_test(tests, all_mistakes_of_a_file_are_shown_and_passwords_are_not);
-    tcase_add_test(tests, include_is_relative_and_never_circular);
-    tcase_add_test(tests, flags_win_over_the_file_wherever_they_stand);
-    tcase_add_test(tests, a_value_that_looks_like_an_option_is_a_value);
-    tcase_add_test(tests, bad_command_lines_are_explained);
-    tcase_add_test(tests, check_help_and_version_print_and_end);
-    tcase_add_test(tests, a_runtime_change_makes_a_new_snapshot);
-    tcase_add_test(tests, a_bad_runtime_change_says_why);
-    tcase_add_test(tests, reload_takes_the_file_keeps_flags_and_what_is_fixed);
-    tcase_add_test(tests, match_takes_globs_as_config_get);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(config_suite)
+UNIT_SUITE_WITH("config", set_up, tear_down, {defaults_are_those_of_the_specification},
+                {every_row_is_documented_and_found_by_its_name},
+                {mistakes_name_line_reason_and_what_is_allowed},
+                {values_that_contradict_each_other_are_refused},
+                {all_mistakes_of_a_file_are_shown_and_passwords_are_not},
+                {include_is_relative_and_never_circular},
+                {flags_win_over_the_file_wherever_they_stand},
+                {a_value_that_looks_like_an_option_is_a_value}, {bad_command_lines_are_explained},
+                {check_help_and_version_print_and_end}, {a_runtime_change_makes_a_new_snapshot},
+                {a_bad_runtime_change_says_why},
+                {reload_takes_the_file_keeps_flags_and_what_is_fixed},
+                {match_takes_globs_as_config_get})

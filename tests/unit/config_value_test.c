@@ -1,5 +1,6 @@
 /* config_value_test: values of every type, read from a file and written again. */
 #include "support/config_unit.h"
+#include <stdlib.h>
 
 START_TEST(every_value_can_be_written_and_read_again)
 {
@@ -65,15 +66,5 @@ START_TEST(lists_add_up_over_lines_and_other_values_are_replaced)
 }
 END_TEST
 
-static Suite *config_value_suite(void)
-{
-    Suite *suite = suite_create("config_value");
-    TCase *t = tcase_create("config_value");
-    tcase_add_test(t, every_value_can_be_written_and_read_again);
-    tcase_add_test(t, values_of_every_type);
-    tcase_add_test(t, lists_add_up_over_lines_and_other_values_are_replaced);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(config_value_suite)
+UNIT_SUITE("config_value", {every_value_can_be_written_and_read_again}, {values_of_every_type},
+           {lists_add_up_over_lines_and_other_values_are_replaced})

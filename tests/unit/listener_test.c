@@ -38,14 +38,5 @@ START_TEST(browsers_take_nothing_from_clients)
 }
 END_TEST
 
-static Suite *listener_suite(void)
-{
-    Suite *suite = suite_create("listener");
-    TCase *t = tcase_create("listener");
-    tcase_add_test(t, each_client_may_hold_a_connection_to_a_node);
-    tcase_add_test(t, browsers_take_nothing_from_clients);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(listener_suite)
+UNIT_SUITE("listener", {each_client_may_hold_a_connection_to_a_node},
+           {browsers_take_nothing_from_clients})

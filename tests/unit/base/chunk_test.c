@@ -201,24 +201,10 @@ START_TEST(flatten_makes_one_run)
 }
 END_TEST
 
-static Suite *chunk_suite(void)
-{
-    Suite *suite = suite_create("chunk");
-    TCase *t = tcase_create("chunk");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_add_test(t, a_chunk_lives_as_long_as_its_last_reference);
-    tcase_add_test(t, any_size_is_had);
-    tcase_add_test(t, a_grown_chunk_keeps_its_bytes);
-    tcase_add_test(t, small_messages_share_a_segment);
-    tcase_add_test(t, a_message_is_never_spread_over_two_segments);
-    tcase_add_test(t, long_messages_are_referred_to_and_short_ones_copied);
-    tcase_add_test(t, bytes_are_not_written_behind_a_span);
-    tcase_add_test(t, splice_moves_everything);
-    tcase_add_test(t, move_takes_the_first_bytes_and_copy_leaves_them);
-    tcase_add_test(t, drop_takes_bytes_off_the_start);
-    tcase_add_test(t, flatten_makes_one_run);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(chunk_suite)
+UNIT_SUITE_WITH("chunk", begin, end, {a_chunk_lives_as_long_as_its_last_reference},
+                {any_size_is_had}, {a_grown_chunk_keeps_its_bytes},
+                {small_messages_share_a_segment}, {a_message_is_never_spread_over_two_segments},
+                {long_messages_are_referred_to_and_short_ones_copied},
+                {bytes_are_not_written_behind_a_span}, {splice_moves_everything},
+                {move_takes_the_first_bytes_and_copy_leaves_them}, {drop_takes_bytes_off_the_start},
+                {flatten_makes_one_run})

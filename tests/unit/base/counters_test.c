@@ -32,14 +32,5 @@ START_TEST(counters_add_up_and_gauges_go_down_again)
 }
 END_TEST
 
-static Suite *counters_suite(void)
-{
-    Suite *suite = suite_create("counters");
-    TCase *t = tcase_create("counters");
-    tcase_add_test(t, every_counter_has_a_name_of_its_own_a_unit_and_a_help_text);
-    tcase_add_test(t, counters_add_up_and_gauges_go_down_again);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(counters_suite)
+UNIT_SUITE("counters", {every_counter_has_a_name_of_its_own_a_unit_and_a_help_text},
+           {counters_add_up_and_gauges_go_down_again})

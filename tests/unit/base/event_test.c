@@ -67,17 +67,5 @@ START_TEST(a_storm_does_not_drive_out_the_others)
 }
 END_TEST
 
-static Suite *event_suite(void)
-{
-    Suite *suite = suite_create("event");
-    TCase *t = tcase_create("event");
-    tcase_add_test(t, the_newest_come_first);
-    tcase_add_test(t, the_same_thing_counts);
-    tcase_add_test(t, numbers_add_up);
-    tcase_add_test(t, it_is_bounded);
-    tcase_add_test(t, a_storm_does_not_drive_out_the_others);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(event_suite)
+UNIT_SUITE("event", {the_newest_come_first}, {the_same_thing_counts}, {numbers_add_up},
+           {it_is_bounded}, {a_storm_does_not_drive_out_the_others})

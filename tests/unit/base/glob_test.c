@@ -57,14 +57,4 @@ START_TEST(a_pattern_that_could_match_a_prefix_is_known)
 }
 END_TEST
 
-static Suite *glob_suite(void)
-{
-    Suite *suite = suite_create("glob");
-    TCase *tests = tcase_create("glob");
-    tcase_add_test(tests, patterns_match_as_in_redis);
-    tcase_add_test(tests, a_pattern_that_could_match_a_prefix_is_known);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(glob_suite)
+UNIT_SUITE("glob", {patterns_match_as_in_redis}, {a_pattern_that_could_match_a_prefix_is_known})

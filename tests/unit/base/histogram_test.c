@@ -42,15 +42,5 @@ START_TEST(differences_never_go_below_zero)
 }
 END_TEST
 
-static Suite *histogram_suite(void)
-{
-    Suite *suite = suite_create("histogram");
-    TCase *t = tcase_create("histogram");
-    tcase_add_test(t, every_duration_has_its_bucket);
-    tcase_add_test(t, quantiles_lie_within_a_quarter_of_an_octave);
-    tcase_add_test(t, differences_never_go_below_zero);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(histogram_suite)
+UNIT_SUITE("histogram", {every_duration_has_its_bucket},
+           {quantiles_lie_within_a_quarter_of_an_octave}, {differences_never_go_below_zero})

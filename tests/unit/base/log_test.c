@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <regex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -211,25 +212,9 @@ START_TEST(threads_do_not_mix_lines)
 }
 END_TEST
 
-static Suite *log_suite(void)
-{
-    Suite *suite = suite_create("log");
-    TCase *tests = tcase_create("log");
-
-    tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, lines_look_like_those_of_redis);
-    tcase_add_test(tests, lower_levels_are_left_out_and_not_evaluated);
-    tcase_add_test(tests, a_text_cannot_forge_lines);
-    tcase_add_test(tests, a_long_text_is_cut);
-    tcase_add_test(tests, errno_survives_logging);
-    tcase_add_test(tests, reopen_follows_a_rotation);
-    tcase_add_test(tests, a_file_that_cannot_be_opened_changes_nothing);
-    tcase_add_test(tests, the_journal_gets_priorities);
-    tcase_add_test(tests, a_repeated_line_is_limited);
-    tcase_add_test(tests, what_was_kept_back_is_counted);
-    tcase_add_test(tests, threads_do_not_mix_lines);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(log_suite)
+UNIT_SUITE_WITH("log", set_up, tear_down, {lines_look_like_those_of_redis},
+                {lower_levels_are_left_out_and_not_evaluated}, {a_text_cannot_forge_lines},
+                {a_long_text_is_cut}, {errno_survives_logging}, {reopen_follows_a_rotation},
+                {a_file_that_cannot_be_opened_changes_nothing}, {the_journal_gets_priorities},
+                {a_repeated_line_is_limited}, {what_was_kept_back_is_counted},
+                {threads_do_not_mix_lines})

@@ -75,16 +75,5 @@ START_TEST(a_mailbox_alone_lets_its_loop_end)
 }
 END_TEST
 
-static Suite *mailbox_suite(void)
-{
-    Suite *suite = suite_create("mailbox");
-    TCase *t = tcase_create("mailbox");
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, every_call_runs_once_in_the_receivers_thread_in_its_senders_order);
-    tcase_add_test(t, what_is_left_runs_at_the_end);
-    tcase_add_test(t, a_mailbox_alone_lets_its_loop_end);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(mailbox_suite)
+UNIT_SUITE("mailbox", {every_call_runs_once_in_the_receivers_thread_in_its_senders_order},
+           {what_is_left_runs_at_the_end}, {a_mailbox_alone_lets_its_loop_end})

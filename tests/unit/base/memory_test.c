@@ -3,6 +3,7 @@
 #include "support/unit.h"
 #include <signal.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 START_TEST(no_size_gives_null)
@@ -45,18 +46,11 @@ START_TEST(out_of_memory_ends_the_process)
 END_TEST
 #endif
 
-static Suite *memory_suite(void)
-{
-    Suite *suite = suite_create("memory");
-    TCase *t = tcase_create("memory");
-    tcase_add_test(t, no_size_gives_null);
-    tcase_add_test(t, copies_end_with_a_nul);
-    tcase_add_test(t, zalloc_clears);
-#ifndef MEMORY_CHECKED
-    tcase_add_test_raise_signal(t, out_of_memory_ends_the_process, SIGABRT);
+#ifdef MEMORY_CHECKED
+#define OUT_OF_MEMORY NULL
+#else
+#define OUT_OF_MEMORY out_of_memory_ends_the_process
 #endif
-    suite_add_tcase(suite, t);
-    return suite;
-}
 
-UNIT_MAIN(memory_suite)
+UNIT_SUITE("memory", {no_size_gives_null}, {copies_end_with_a_nul}, {zalloc_clears},
+           {OUT_OF_MEMORY, .signal = SIGABRT})

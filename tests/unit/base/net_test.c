@@ -133,19 +133,8 @@ START_TEST(both_families_share_a_port)
 }
 END_TEST
 
-static Suite *net_suite(void)
-{
-    Suite *suite = suite_create("net");
-    TCase *t = tcase_create("net");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_add_loop_test(t, addresses_are_told_apart_and_printed, 0,
-                        sizeof addresses / sizeof *addresses);
-    tcase_add_test(t, one_address_is_one_socket_that_never_blocks);
-    tcase_add_test(t, a_port_that_is_taken_fails_unless_it_is_optional);
-    tcase_add_test(t, an_address_that_this_host_does_not_have);
-    tcase_add_test(t, both_families_share_a_port);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(net_suite)
+UNIT_SUITE_WITH("net", begin, end,
+                {addresses_are_told_apart_and_printed, sizeof addresses / sizeof *addresses},
+                {one_address_is_one_socket_that_never_blocks},
+                {a_port_that_is_taken_fails_unless_it_is_optional},
+                {an_address_that_this_host_does_not_have}, {both_families_share_a_port})

@@ -57,15 +57,5 @@ START_TEST(long_keys_are_cut_but_told_apart)
 }
 END_TEST
 
-static Suite *sketch_suite(void)
-{
-    Suite *suite = suite_create("sketch");
-    TCase *t = tcase_create("sketch");
-    tcase_add_test(t, a_heavy_key_is_found_among_many);
-    tcase_add_test(t, what_stops_fades);
-    tcase_add_test(t, long_keys_are_cut_but_told_apart);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(sketch_suite)
+UNIT_SUITE("sketch", {a_heavy_key_is_found_among_many}, {what_stops_fades},
+           {long_keys_are_cut_but_told_apart})

@@ -43,14 +43,5 @@ START_TEST(freed_objects_are_used_again)
 }
 END_TEST
 
-static Suite *slab_suite(void)
-{
-    Suite *suite = suite_create("slab");
-    TCase *t = tcase_create("slab");
-    tcase_add_test(t, objects_are_distinct_aligned_and_as_large_as_asked_for);
-    tcase_add_test(t, freed_objects_are_used_again);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(slab_suite)
+UNIT_SUITE("slab", {objects_are_distinct_aligned_and_as_large_as_asked_for},
+           {freed_objects_are_used_again})

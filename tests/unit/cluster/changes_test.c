@@ -218,21 +218,8 @@ START_TEST(slots_that_nobody_owns)
 }
 END_TEST
 
-static Suite *changes_suite(void)
-{
-    Suite *suite = suite_create("changes");
-    TCase *t = tcase_create("changes");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_add_test(t, versions_and_epochs_alone_do_not_matter);
-    tcase_add_loop_test(t, whatever_a_reader_acts_on_matters, 0, 14);
-    tcase_add_test(t, the_first_topology_is_told_node_by_node);
-    tcase_add_test(t, a_failover_is_one_story);
-    tcase_add_test(t, a_dead_master_is_critical_and_a_dead_replica_is_not);
-    tcase_add_test(t, a_new_replica_is_behind_without_a_word);
-    tcase_add_test(t, a_node_that_moved_or_was_restarted);
-    tcase_add_test(t, slots_that_nobody_owns);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(changes_suite)
+UNIT_SUITE_WITH("changes", begin, end, {versions_and_epochs_alone_do_not_matter},
+                {whatever_a_reader_acts_on_matters, 14}, {the_first_topology_is_told_node_by_node},
+                {a_failover_is_one_story}, {a_dead_master_is_critical_and_a_dead_replica_is_not},
+                {a_new_replica_is_behind_without_a_word}, {a_node_that_moved_or_was_restarted},
+                {slots_that_nobody_owns})

@@ -222,22 +222,9 @@ START_TEST(it_can_be_closed_from_within_a_callback)
 }
 END_TEST
 
-static Suite *control_suite(void)
-{
-    Suite *suite = suite_create("control");
-    TCase *tests = tcase_create("control");
-
-    tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, replies_are_paired_in_order_however_they_are_cut);
-    tcase_add_test(tests, auth_goes_ahead_of_everything);
-    tcase_add_test(tests, a_refused_password_takes_the_connection_down);
-    tcase_add_test(tests, a_node_without_a_password_is_served_all_the_same);
-    tcase_add_loop_test(tests, garbage_and_unasked_replies_take_the_connection_down, 0, 5);
-    tcase_add_test(tests, a_node_that_closes_is_noticed);
-    tcase_add_test(tests, nobody_listens);
-    tcase_add_test(tests, it_can_be_closed_from_within_a_callback);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(control_suite)
+UNIT_SUITE_WITH("control", set_up, tear_down, {replies_are_paired_in_order_however_they_are_cut},
+                {auth_goes_ahead_of_everything}, {a_refused_password_takes_the_connection_down},
+                {a_node_without_a_password_is_served_all_the_same},
+                {garbage_and_unasked_replies_take_the_connection_down, 5},
+                {a_node_that_closes_is_noticed}, {nobody_listens},
+                {it_can_be_closed_from_within_a_callback})

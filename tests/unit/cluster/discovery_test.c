@@ -389,28 +389,16 @@ START_TEST(it_can_be_stopped_at_any_time)
 }
 END_TEST
 
-static Suite *discovery_suite(void)
-{
-    Suite *suite = suite_create("discovery");
-    TCase *t = tcase_create("discovery");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_seed_is_asked_and_the_cluster_published);
-    tcase_add_test(t, slots_that_no_node_claims_are_nobodys);
-    tcase_add_test(t, nodes_that_a_seed_names_are_found);
-    tcase_add_test(t, a_hint_asks_at_once_and_the_same_again_is_not_published);
-    tcase_add_test(t, what_has_changed_is_published_after_a_hint_of_another_thread);
-    tcase_add_test(t, a_node_that_is_lost_is_published_as_silent);
-    tcase_add_test(t, another_seed_is_asked_when_the_configuration_has_one);
-    tcase_add_test(t, a_reload_with_another_password_connects_anew);
-    tcase_add_test(t, a_reload_with_another_map_of_addresses_is_published);
-    tcase_add_test(t, commands_are_learned_once_of_each_software);
-    tcase_add_test(t, the_latest_of_different_softwares_is_in_force);
-    tcase_add_test(t, commands_that_make_no_sense_are_not_asked_for_again);
-    tcase_add_test(t, what_a_node_says_of_itself_is_there_for_the_statistics);
-    tcase_add_loop_test(t, it_can_be_stopped_at_any_time, 0, 5);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(discovery_suite)
+UNIT_SUITE_WITH("discovery", set_up, tear_down, {a_seed_is_asked_and_the_cluster_published},
+                {slots_that_no_node_claims_are_nobodys}, {nodes_that_a_seed_names_are_found},
+                {a_hint_asks_at_once_and_the_same_again_is_not_published},
+                {what_has_changed_is_published_after_a_hint_of_another_thread},
+                {a_node_that_is_lost_is_published_as_silent},
+                {another_seed_is_asked_when_the_configuration_has_one},
+                {a_reload_with_another_password_connects_anew},
+                {a_reload_with_another_map_of_addresses_is_published},
+                {commands_are_learned_once_of_each_software},
+                {the_latest_of_different_softwares_is_in_force},
+                {commands_that_make_no_sense_are_not_asked_for_again},
+                {what_a_node_says_of_itself_is_there_for_the_statistics},
+                {it_can_be_stopped_at_any_time, 5})

@@ -330,24 +330,10 @@ START_TEST(a_replica_is_behind_what_its_master_had_then)
 }
 END_TEST
 
-static Suite *endpoint_suite(void)
-{
-    Suite *suite = suite_create("endpoint");
-    TCase *t = tcase_create("endpoint");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, it_learns_who_is_there);
-    tcase_add_test(t, what_has_not_changed_is_not_told);
-    tcase_add_test(t, slots_are_noted_while_they_move);
-    tcase_add_test(t, a_node_that_loads_or_runs_a_script_is_up);
-    tcase_add_test(t, what_is_no_map_changes_nothing);
-    tcase_add_test(t, a_view_that_is_too_old_is_forgotten);
-    tcase_add_test(t, a_lost_connection_is_replaced_at_once);
-    tcase_add_test(t, where_nobody_listens_it_tries_again_after_a_pause);
-    tcase_add_test(t, silence_is_suspicious_then_certain_and_then_a_reason_to_connect_anew);
-    tcase_add_test(t, a_replica_is_behind_what_its_master_had_then);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(endpoint_suite)
+UNIT_SUITE_WITH("endpoint", set_up, tear_down, {it_learns_who_is_there},
+                {what_has_not_changed_is_not_told}, {slots_are_noted_while_they_move},
+                {a_node_that_loads_or_runs_a_script_is_up}, {what_is_no_map_changes_nothing},
+                {a_view_that_is_too_old_is_forgotten}, {a_lost_connection_is_replaced_at_once},
+                {where_nobody_listens_it_tries_again_after_a_pause},
+                {silence_is_suspicious_then_certain_and_then_a_reason_to_connect_anew},
+                {a_replica_is_behind_what_its_master_had_then})

@@ -165,20 +165,9 @@ START_TEST(those_that_are_wanted_are_connected_to)
 }
 END_TEST
 
-static Suite *endpoints_suite(void)
-{
-    Suite *suite = suite_create("endpoints");
-    TCase *t = tcase_create("endpoints");
-    tcase_add_checked_fixture(t, discovery_begin, discovery_end);
-    tcase_add_test(t, an_address_is_known_once);
-    tcase_add_test(t, seeds_are_those_of_the_newest_configuration);
-    tcase_add_loop_test(t, the_announced_address_is_the_way_to_a_node, 0, 2);
-    tcase_add_test(t, who_has_not_answered_leads_nowhere);
-    tcase_add_loop_test(t, what_nothing_needs_is_let_go, 0, sizeof fates / sizeof *fates);
-    tcase_add_test(t, a_second_way_is_closed);
-    tcase_add_test(t, those_that_are_wanted_are_connected_to);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(endpoints_suite)
+UNIT_SUITE_WITH("endpoints", discovery_begin, discovery_end, {an_address_is_known_once},
+                {seeds_are_those_of_the_newest_configuration},
+                {the_announced_address_is_the_way_to_a_node, 2},
+                {who_has_not_answered_leads_nowhere},
+                {what_nothing_needs_is_let_go, sizeof fates / sizeof *fates},
+                {a_second_way_is_closed}, {those_that_are_wanted_are_connected_to})

@@ -88,17 +88,6 @@ START_TEST(what_is_learned_is_bounded)
 }
 END_TEST
 
-static Suite *learning_suite(void)
-{
-    Suite *suite = suite_create("learning");
-    TCase *t = tcase_create("learning");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_add_test(t, the_latest_version_that_is_known_is_in_force);
-    tcase_add_test(t, a_version_with_the_same_commands_changes_nothing);
-    tcase_add_test(t, nonsense_is_not_asked_for_again_and_never_in_force);
-    tcase_add_test(t, what_is_learned_is_bounded);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(learning_suite)
+UNIT_SUITE_WITH("learning", begin, end, {the_latest_version_that_is_known_is_in_force},
+                {a_version_with_the_same_commands_changes_nothing},
+                {nonsense_is_not_asked_for_again_and_never_in_force}, {what_is_learned_is_bounded})

@@ -9,6 +9,7 @@
 #include "support/unit.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct registry *registry;
@@ -395,36 +396,23 @@ START_TEST(the_map_is_settled_when_the_same_views_would_give_the_same_again)
 }
 END_TEST
 
-static Suite *merge_suite(void)
-{
-    Suite *suite = suite_create("merge");
-    TCase *tests = tcase_create("merge");
-
-    tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, views_that_agree_give_the_map);
-    tcase_add_test(tests, nobody_says_anything);
-    tcase_add_test(tests, nodes_that_have_not_met_are_all_there);
-    tcase_add_test(tests, one_view_with_a_greater_epoch_is_enough);
-    tcase_add_test(tests, the_winner_may_be_known_from_another_node_before_it_says_so_itself);
-    tcase_add_test(tests, a_master_that_slept_through_it_does_not_turn_the_map_back);
-    tcase_add_test(tests, nor_does_it_when_it_is_all_that_we_can_reach);
-    tcase_add_test(tests, a_dead_master_is_dead_when_most_say_so_and_still_named);
-    tcase_add_test(tests, a_slot_that_moved_is_known_from_its_target);
-    tcase_add_test(tests, or_from_its_source_that_does_not_know_the_new_epoch_yet);
-    tcase_add_test(tests, what_others_say_of_a_node_yields_to_its_own_denial);
-    tcase_add_test(tests, equal_epochs_go_by_majority_and_then_by_what_is_published);
-    tcase_add_test(tests, an_owner_that_denies_a_slot_releases_it_to_a_lower_epoch);
-    tcase_add_test(tests, slots_that_nobody_owns_any_more_are_uncovered);
-    tcase_add_test(tests, a_lower_epoch_is_believed_when_most_nodes_agree);
-    tcase_add_test(tests, a_node_forgotten_by_all_others_leaves_though_it_knows_them);
-    tcase_add_test(tests, a_node_that_was_reset_unsays_nothing);
-    tcase_add_test(tests, a_cluster_made_anew_takes_over_when_the_old_nodes_are_forgotten);
-    tcase_add_test(tests, a_nodes_own_address_wins_then_the_majority_then_the_published_one);
-    tcase_add_test(tests, a_node_that_does_not_know_its_address_is_where_others_say);
-    tcase_add_test(tests, a_master_that_came_back_as_replica_is_one);
-    tcase_add_test(tests, the_map_is_settled_when_the_same_views_would_give_the_same_again);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(merge_suite)
+UNIT_SUITE_WITH("merge", set_up, tear_down, {views_that_agree_give_the_map}, {nobody_says_anything},
+                {nodes_that_have_not_met_are_all_there}, {one_view_with_a_greater_epoch_is_enough},
+                {the_winner_may_be_known_from_another_node_before_it_says_so_itself},
+                {a_master_that_slept_through_it_does_not_turn_the_map_back},
+                {nor_does_it_when_it_is_all_that_we_can_reach},
+                {a_dead_master_is_dead_when_most_say_so_and_still_named},
+                {a_slot_that_moved_is_known_from_its_target},
+                {or_from_its_source_that_does_not_know_the_new_epoch_yet},
+                {what_others_say_of_a_node_yields_to_its_own_denial},
+                {equal_epochs_go_by_majority_and_then_by_what_is_published},
+                {an_owner_that_denies_a_slot_releases_it_to_a_lower_epoch},
+                {slots_that_nobody_owns_any_more_are_uncovered},
+                {a_lower_epoch_is_believed_when_most_nodes_agree},
+                {a_node_forgotten_by_all_others_leaves_though_it_knows_them},
+                {a_node_that_was_reset_unsays_nothing},
+                {a_cluster_made_anew_takes_over_when_the_old_nodes_are_forgotten},
+                {a_nodes_own_address_wins_then_the_majority_then_the_published_one},
+                {a_node_that_does_not_know_its_address_is_where_others_say},
+                {a_master_that_came_back_as_replica_is_one},
+                {the_map_is_settled_when_the_same_views_would_give_the_same_again})

@@ -163,22 +163,10 @@ START_TEST(every_cut_of_a_good_text_is_refused_or_read)
 }
 END_TEST
 
-static Suite *nodes_parser_suite(void)
-{
-    Suite *suite = suite_create("nodes_parser");
-    TCase *tests = tcase_create("nodes_parser");
-
-    tcase_add_test(tests, masters_replicas_epochs_and_slots_are_read);
-    tcase_add_loop_test(tests, addresses_of_all_forms_are_read, 0,
-                        sizeof(forms) / sizeof(forms[0]));
-    tcase_add_test(tests, nodes_in_handshake_or_without_address_are_left_out);
-    tcase_add_test(tests, failures_are_read_agreed_and_suspected);
-    tcase_add_test(tests, ping_times_and_links_do_not_change_the_digest_but_slots_do);
-    tcase_add_loop_test(tests, malformed_texts_are_refused_whole, 0,
-                        sizeof(malformed) / sizeof(malformed[0]));
-    tcase_add_test(tests, every_cut_of_a_good_text_is_refused_or_read);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(nodes_parser_suite)
+UNIT_SUITE("nodes_parser", {masters_replicas_epochs_and_slots_are_read},
+           {addresses_of_all_forms_are_read, sizeof(forms) / sizeof(forms[0])},
+           {nodes_in_handshake_or_without_address_are_left_out},
+           {failures_are_read_agreed_and_suspected},
+           {ping_times_and_links_do_not_change_the_digest_but_slots_do},
+           {malformed_texts_are_refused_whole, sizeof(malformed) / sizeof(malformed[0])},
+           {every_cut_of_a_good_text_is_refused_or_read})

@@ -265,22 +265,11 @@ START_TEST(when_nobody_speaks_the_map_stays)
 }
 END_TEST
 
-static Suite *picture_suite(void)
-{
-    Suite *suite = suite_create("picture");
-    TCase *tcase = tcase_create("picture");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, nodes_that_answer_are_well);
-    tcase_add_test(tcase, a_replica_is_fit_when_it_has_said_so);
-    tcase_add_test(tcase, a_short_silence_counts_if_others_notice_it_too);
-    tcase_add_test(tcase, a_node_that_answers_with_its_slots_is_not_dead);
-    tcase_add_test(tcase, who_returns_is_trusted_when_the_others_have_been_asked);
-    tcase_add_test(tcase, who_returns_to_others_that_take_it_for_dead_waits_longer);
-    tcase_add_test(tcase, a_node_is_where_it_answers_if_its_own_address_does_not_work);
-    tcase_add_test(tcase, announced_addresses_go_through_the_map);
-    tcase_add_test(tcase, when_nobody_speaks_the_map_stays);
-    suite_add_tcase(suite, tcase);
-    return suite;
-}
-
-UNIT_MAIN(picture_suite)
+UNIT_SUITE_WITH("picture", set_up, tear_down, {nodes_that_answer_are_well},
+                {a_replica_is_fit_when_it_has_said_so},
+                {a_short_silence_counts_if_others_notice_it_too},
+                {a_node_that_answers_with_its_slots_is_not_dead},
+                {who_returns_is_trusted_when_the_others_have_been_asked},
+                {who_returns_to_others_that_take_it_for_dead_waits_longer},
+                {a_node_is_where_it_answers_if_its_own_address_does_not_work},
+                {announced_addresses_go_through_the_map}, {when_nobody_speaks_the_map_stays})

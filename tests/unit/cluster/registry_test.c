@@ -43,15 +43,5 @@ START_TEST(an_index_is_given_away_only_a_minute_after_its_node_is_gone)
 }
 END_TEST
 
-static Suite *registry_suite(void)
-{
-    Suite *suite = suite_create("registry");
-    TCase *tests = tcase_create("registry");
-
-    tcase_add_test(tests, an_id_keeps_its_index_and_another_gets_another);
-    tcase_add_test(tests, an_index_is_given_away_only_a_minute_after_its_node_is_gone);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(registry_suite)
+UNIT_SUITE("registry", {an_id_keeps_its_index_and_another_gets_another},
+           {an_index_is_given_away_only_a_minute_after_its_node_is_gone})

@@ -95,19 +95,6 @@ START_TEST(it_can_stop_with_questions_unanswered)
 }
 END_TEST
 
-static Suite *resolver_suite(void)
-{
-    Suite *suite = suite_create("resolver");
-    TCase *tests = tcase_create("resolver");
-
-    tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, digits_need_no_thread);
-    tcase_add_test(tests, a_name_is_resolved_by_the_thread);
-    tcase_add_test(tests, a_name_that_does_not_exist_gives_a_reason);
-    tcase_add_test(tests, a_cancelled_question_has_no_answer);
-    tcase_add_test(tests, it_can_stop_with_questions_unanswered);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(resolver_suite)
+UNIT_SUITE_WITH("resolver", set_up, tear_down, {digits_need_no_thread},
+                {a_name_is_resolved_by_the_thread}, {a_name_that_does_not_exist_gives_a_reason},
+                {a_cancelled_question_has_no_answer}, {it_can_stop_with_questions_unanswered})

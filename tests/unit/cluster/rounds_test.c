@@ -392,30 +392,14 @@ START_TEST(a_cluster_that_was_seen_is_not_said_to_be_missing)
 }
 END_TEST
 
-static Suite *rounds_suite(void)
-{
-    Suite *suite = suite_create("rounds");
-    TCase *t = tcase_create("rounds");
-    tcase_add_checked_fixture(t, set_up, discovery_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, when_all_is_well_the_interval_of_the_configuration_counts);
-    tcase_add_loop_test(t, in_trouble_all_are_asked_every_50_ms, 0,
-                        sizeof troubles / sizeof *troubles);
-    tcase_add_test(t, the_same_trouble_tires);
-    tcase_add_test(t, tired_is_not_slower_than_calm);
-    tcase_add_test(t, who_is_being_asked_is_not_asked_again);
-    tcase_add_test(t, of_a_big_cluster_some_are_asked_in_turn);
-    tcase_add_test(t, a_big_cluster_of_few_masters_has_its_replicas_asked_too);
-    tcase_add_test(t, each_is_probed_once_an_interval);
-    tcase_add_test(t, who_loads_or_is_busy_is_asked_with_each_probe);
-    tcase_add_test(t, a_hint_asks_at_once_even_who_is_being_asked);
-    tcase_add_test(t, of_a_big_cluster_a_hint_asks_some);
-    tcase_add_test(t, hints_are_put_together);
-    tcase_add_test(t, a_long_burst_of_hints_is_slowed_down);
-    tcase_add_test(t, that_nobody_answers_is_said_once_a_minute);
-    tcase_add_test(t, a_cluster_that_was_seen_is_not_said_to_be_missing);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(rounds_suite)
+UNIT_SUITE_WITH("rounds", set_up, discovery_end,
+                {when_all_is_well_the_interval_of_the_configuration_counts},
+                {in_trouble_all_are_asked_every_50_ms, sizeof troubles / sizeof *troubles},
+                {the_same_trouble_tires}, {tired_is_not_slower_than_calm},
+                {who_is_being_asked_is_not_asked_again}, {of_a_big_cluster_some_are_asked_in_turn},
+                {a_big_cluster_of_few_masters_has_its_replicas_asked_too},
+                {each_is_probed_once_an_interval}, {who_loads_or_is_busy_is_asked_with_each_probe},
+                {a_hint_asks_at_once_even_who_is_being_asked}, {of_a_big_cluster_a_hint_asks_some},
+                {hints_are_put_together}, {a_long_burst_of_hints_is_slowed_down},
+                {that_nobody_answers_is_said_once_a_minute},
+                {a_cluster_that_was_seen_is_not_said_to_be_missing})

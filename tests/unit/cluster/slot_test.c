@@ -66,17 +66,5 @@ START_TEST(every_length_as_defined)
 }
 END_TEST
 
-static Suite *slot_suite(void)
-{
-    Suite *suite = suite_create("slot");
-    TCase *tcase = tcase_create("slot");
-
-    tcase_add_test(tcase, known_values);
-    tcase_add_test(tcase, hash_tags);
-    tcase_add_test(tcase, no_hash_tag_when_empty_or_open);
-    tcase_add_test(tcase, every_length_as_defined);
-    suite_add_tcase(suite, tcase);
-    return suite;
-}
-
-UNIT_MAIN(slot_suite)
+UNIT_SUITE("slot", {known_values}, {hash_tags}, {no_hash_tag_when_empty_or_open},
+           {every_length_as_defined})

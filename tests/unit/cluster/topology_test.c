@@ -80,19 +80,7 @@ START_TEST(nodes_are_found_by_id)
 }
 END_TEST
 
-static Suite *topology_suite(void)
-{
-    Suite *suite = suite_create("topology");
-    TCase *tests = tcase_create("topology");
-
-    tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_test(tests, a_new_one_is_empty);
-    tcase_add_test(tests, nodes_are_found_by_announced_mapped_and_host_name);
-    tcase_add_test(tests, an_address_that_no_node_has_is_not_found);
-    tcase_add_test(tests, an_unknown_host_means_the_one_that_answered);
-    tcase_add_test(tests, nodes_are_found_by_id);
-    suite_add_tcase(suite, tests);
-    return suite;
-}
-
-UNIT_MAIN(topology_suite)
+UNIT_SUITE_WITH("topology", set_up, tear_down, {a_new_one_is_empty},
+                {nodes_are_found_by_announced_mapped_and_host_name},
+                {an_address_that_no_node_has_is_not_found},
+                {an_unknown_host_means_the_one_that_answered}, {nodes_are_found_by_id})

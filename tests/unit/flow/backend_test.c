@@ -380,31 +380,18 @@ START_TEST(commands_of_turns_that_follow_each_other_leave_in_one_write)
 }
 END_TEST
 
-static Suite *backend_suite(void)
-{
-    Suite *suite = suite_create("backend");
-    TCase *t = tcase_create("backend");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, replies_of_many_clients_pair_with_their_requests);
-    tcase_add_test(t, attributes_pass_and_pushes_that_nobody_expects_close_the_connection);
-    tcase_add_test(t, replies_of_every_shape_pass_in_pieces_of_every_size);
-    tcase_add_test(t, a_long_reply_is_whole_and_costs_no_memory);
-    tcase_add_test(t, garbage_closes_the_connection);
-    tcase_add_test(t, a_reply_that_nothing_asked_for_closes_the_connection);
-    tcase_add_test(t, a_reply_to_a_request_that_has_not_left_in_full_closes_the_connection);
-    tcase_add_test(t, a_connection_logs_in_before_anything_else);
-    tcase_add_test(t, a_refused_login_is_tried_again_and_the_request_waits);
-    tcase_add_test(t, a_node_without_a_password_takes_any);
-    tcase_add_test(t, a_connection_cut_in_the_handshake_has_sent_no_request);
-    tcase_add_test(t, a_node_that_turns_the_connection_away_has_executed_nothing);
-    tcase_add_test(t, a_script_that_answers_like_a_node_that_turns_away_is_not_run_again);
-    tcase_add_test(t, a_silent_node_is_disconnected_after_backend_timeout);
-    tcase_add_test(t, an_idle_connection_is_not_silent);
-    tcase_add_test(t, several_connections_keep_each_clients_order);
-    tcase_add_test(t, commands_of_turns_that_follow_each_other_leave_in_one_write);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(backend_suite)
+UNIT_SUITE_WITH("backend", flow_begin, flow_end, {replies_of_many_clients_pair_with_their_requests},
+                {attributes_pass_and_pushes_that_nobody_expects_close_the_connection},
+                {replies_of_every_shape_pass_in_pieces_of_every_size},
+                {a_long_reply_is_whole_and_costs_no_memory}, {garbage_closes_the_connection},
+                {a_reply_that_nothing_asked_for_closes_the_connection},
+                {a_reply_to_a_request_that_has_not_left_in_full_closes_the_connection},
+                {a_connection_logs_in_before_anything_else},
+                {a_refused_login_is_tried_again_and_the_request_waits},
+                {a_node_without_a_password_takes_any},
+                {a_connection_cut_in_the_handshake_has_sent_no_request},
+                {a_node_that_turns_the_connection_away_has_executed_nothing},
+                {a_script_that_answers_like_a_node_that_turns_away_is_not_run_again},
+                {a_silent_node_is_disconnected_after_backend_timeout},
+                {an_idle_connection_is_not_silent}, {several_connections_keep_each_clients_order},
+                {commands_of_turns_that_follow_each_other_leave_in_one_write})

@@ -130,21 +130,8 @@ START_TEST(an_error_at_the_bell_is_for_who_tries)
 }
 END_TEST
 
-static Suite *bell_suite(void)
-{
-    Suite *suite = suite_create("bell");
-    TCase *t = tcase_create("bell");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, an_element_that_comes_rings_and_is_popped);
-    tcase_add_test(t, an_element_that_another_took_is_waited_for_again);
-    tcase_add_test(t, one_element_wakes_one_client);
-    tcase_add_test(t, a_client_that_leaves_while_it_waits_gets_nothing_popped);
-    tcase_add_test(t, a_bell_moves_with_its_slot);
-    tcase_add_test(t, who_leaves_the_line_does_not_hold_it_up);
-    tcase_add_test(t, an_error_at_the_bell_is_for_who_tries);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(bell_suite)
+UNIT_SUITE_WITH("bell", flow_begin, flow_end, {an_element_that_comes_rings_and_is_popped},
+                {an_element_that_another_took_is_waited_for_again}, {one_element_wakes_one_client},
+                {a_client_that_leaves_while_it_waits_gets_nothing_popped},
+                {a_bell_moves_with_its_slot}, {who_leaves_the_line_does_not_hold_it_up},
+                {an_error_at_the_bell_is_for_who_tries})

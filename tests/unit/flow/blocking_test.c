@@ -4,6 +4,7 @@
 #include "flow/client.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -214,27 +215,15 @@ START_TEST(a_null_is_in_the_clients_protocol)
 }
 END_TEST
 
-static Suite *blocking_suite(void)
-{
-    Suite *suite = suite_create("blocking");
-    TCase *t = tcase_create("blocking");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, waits_on_a_connection_of_its_own_and_gives_it_back);
-    tcase_add_test(t, comes_behind_what_was_sent_before_and_before_what_follows);
-    tcase_add_test(t, streams_block_only_with_their_option);
-    tcase_add_test(t, bad_arguments_get_the_nodes_error);
-    tcase_add_loop_test(t, is_sent_again_with_the_time_that_is_left, 0,
-                        sizeof resends / sizeof *resends);
-    tcase_add_test(t, a_connection_that_said_that_it_is_a_replica_now_is_not_used_again);
-    tcase_add_test(t, waits_no_longer_than_its_time_for_a_node);
-    tcase_add_test(t, the_end_of_a_node_is_seen_though_it_is_not_read_from);
-    tcase_add_test(t, a_client_that_leaves_is_gone_at_the_node);
-    tcase_add_test(t, a_client_that_leaves_behind_many_requests_is_gone_at_the_node);
-    tcase_add_test(t, input_that_ends_before_the_command_could_be_issued_does_not_block);
-    tcase_add_test(t, a_null_is_in_the_clients_protocol);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(blocking_suite)
+UNIT_SUITE_WITH("blocking", flow_begin, flow_end,
+                {waits_on_a_connection_of_its_own_and_gives_it_back},
+                {comes_behind_what_was_sent_before_and_before_what_follows},
+                {streams_block_only_with_their_option}, {bad_arguments_get_the_nodes_error},
+                {is_sent_again_with_the_time_that_is_left, sizeof resends / sizeof *resends},
+                {a_connection_that_said_that_it_is_a_replica_now_is_not_used_again},
+                {waits_no_longer_than_its_time_for_a_node},
+                {the_end_of_a_node_is_seen_though_it_is_not_read_from},
+                {a_client_that_leaves_is_gone_at_the_node},
+                {a_client_that_leaves_behind_many_requests_is_gone_at_the_node},
+                {input_that_ends_before_the_command_could_be_issued_does_not_block},
+                {a_null_is_in_the_clients_protocol})

@@ -84,17 +84,7 @@ START_TEST(scripts_are_counted_until_they_end_in_whatever_way)
 }
 END_TEST
 
-static Suite *busy_suite(void)
-{
-    Suite *suite = suite_create("busy");
-    TCase *t = tcase_create("busy");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, ping_says_busy_while_a_script_of_ours_keeps_a_node_busy);
-    tcase_add_test(t, a_script_of_others_is_no_concern_of_pings);
-    tcase_add_test(t, scripts_are_counted_until_they_end_in_whatever_way);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(busy_suite)
+UNIT_SUITE_WITH("busy", flow_begin, flow_end,
+                {ping_says_busy_while_a_script_of_ours_keeps_a_node_busy},
+                {a_script_of_others_is_no_concern_of_pings},
+                {scripts_are_counted_until_they_end_in_whatever_way})

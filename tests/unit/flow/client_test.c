@@ -3,6 +3,7 @@
 #include "flow/client.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -392,35 +393,22 @@ START_TEST(an_idle_client_holds_no_memory)
 }
 END_TEST
 
-static Suite *client_suite(void)
-{
-    Suite *suite = suite_create("client");
-    TCase *t = tcase_create("client");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, replies_come_in_the_order_of_requests_when_nodes_answer_in_another);
-    tcase_add_test(t, replies_to_what_was_read_together_leave_together);
-    tcase_add_test(t, replies_to_what_was_read_apart_do_not_wait_for_each_other);
-    tcase_add_test(t, a_client_that_leaves_while_its_replies_wait_leaves_nothing);
-    tcase_add_test(t, a_long_reply_that_is_not_yet_due_is_held);
-    tcase_add_test(t, a_client_that_leaves_in_mid_request_leaves_a_placeholder_that_swallows);
-    tcase_add_test(t, a_placeholder_swallows_a_reply_in_parts);
-    tcase_add_test(t, the_first_read_goes_alone_and_then_more_and_more);
-    tcase_add_test(t, a_large_reply_makes_the_window_small_again);
-    tcase_add_test(t, a_client_that_does_not_read_has_its_requests_wait);
-    tcase_add_test(t, past_the_output_limit_a_client_is_closed);
-    tcase_add_test(t, max_pipeline_bounds_requests_in_flight);
-    tcase_add_test(t, requests_arrive_byte_by_byte);
-    tcase_add_test(t, a_long_request_in_pieces_of_every_size);
-    tcase_add_test(t, a_large_request_goes_alone);
-    tcase_add_test(t, a_long_request_is_read_on_after_a_barrier);
-    tcase_add_test(t, a_half_closed_client_gets_what_it_is_owed);
-    tcase_add_test(t, half_a_request_and_the_end_is_no_request);
-    tcase_add_test(t, malformed_input_gets_its_error_after_the_replies_before_it);
-    tcase_add_test(t, with_reply_off_and_skip_replies_are_swallowed);
-    tcase_add_test(t, an_idle_client_holds_no_memory);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(client_suite)
+UNIT_SUITE_WITH("client", flow_begin, flow_end,
+                {replies_come_in_the_order_of_requests_when_nodes_answer_in_another},
+                {replies_to_what_was_read_together_leave_together},
+                {replies_to_what_was_read_apart_do_not_wait_for_each_other},
+                {a_client_that_leaves_while_its_replies_wait_leaves_nothing},
+                {a_long_reply_that_is_not_yet_due_is_held},
+                {a_client_that_leaves_in_mid_request_leaves_a_placeholder_that_swallows},
+                {a_placeholder_swallows_a_reply_in_parts},
+                {the_first_read_goes_alone_and_then_more_and_more},
+                {a_large_reply_makes_the_window_small_again},
+                {a_client_that_does_not_read_has_its_requests_wait},
+                {past_the_output_limit_a_client_is_closed},
+                {max_pipeline_bounds_requests_in_flight}, {requests_arrive_byte_by_byte},
+                {a_long_request_in_pieces_of_every_size}, {a_large_request_goes_alone},
+                {a_long_request_is_read_on_after_a_barrier},
+                {a_half_closed_client_gets_what_it_is_owed},
+                {half_a_request_and_the_end_is_no_request},
+                {malformed_input_gets_its_error_after_the_replies_before_it},
+                {with_reply_off_and_skip_replies_are_swallowed}, {an_idle_client_holds_no_memory})

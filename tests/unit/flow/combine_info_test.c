@@ -2,6 +2,7 @@
 #include "flow/combine_info.h"
 #include "support/unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void expect_merged(const char *a, const char *b, const char *own, const char *want)
@@ -115,23 +116,9 @@ START_TEST(names_of_any_length_are_told_apart)
 }
 END_TEST
 
-static Suite *combine_info_suite(void)
-{
-    Suite *suite = suite_create("combine_info");
-    TCase *tc = tcase_create("combine_info");
-    tcase_add_test(tc, figures_are_added_and_texts_are_the_first_nodes);
-    tcase_add_test(tc, human_sizes_follow_their_figures);
-    tcase_add_test(tc, ratios_are_means);
-    tcase_add_test(tc, bad_news_of_one_node_is_shown);
-    tcase_add_test(tc, keyspace_is_summed_and_ttl_weighted);
-    tcase_add_test(tc, a_node_without_keys_takes_nothing_away);
-    tcase_add_test(tc, statistics_of_commands_are_merged);
-    tcase_add_test(tc, replicas_of_all_masters_are_numbered);
-    tcase_add_test(tc, own_fields_replace_those_that_are_there);
-    tcase_add_test(tc, text_that_is_not_info_is_left_out);
-    tcase_add_test(tc, names_of_any_length_are_told_apart);
-    suite_add_tcase(suite, tc);
-    return suite;
-}
-
-UNIT_MAIN(combine_info_suite)
+UNIT_SUITE("combine_info", {figures_are_added_and_texts_are_the_first_nodes},
+           {human_sizes_follow_their_figures}, {ratios_are_means}, {bad_news_of_one_node_is_shown},
+           {keyspace_is_summed_and_ttl_weighted}, {a_node_without_keys_takes_nothing_away},
+           {statistics_of_commands_are_merged}, {replicas_of_all_masters_are_numbered},
+           {own_fields_replace_those_that_are_there}, {text_that_is_not_info_is_left_out},
+           {names_of_any_length_are_told_apart})

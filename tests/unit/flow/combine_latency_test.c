@@ -28,15 +28,5 @@ START_TEST(latency_of_all_masters_is_that_of_one_server)
 }
 END_TEST
 
-static Suite *combine_latency_suite(void)
-{
-    Suite *suite = suite_create("combine_latency");
-    TCase *t = tcase_create("combine_latency");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, latency_of_all_masters_is_that_of_one_server);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(combine_latency_suite)
+UNIT_SUITE_WITH("combine_latency", flow_begin, flow_end,
+                {latency_of_all_masters_is_that_of_one_server})

@@ -142,26 +142,11 @@ START_TEST(what_is_no_reply_to_scan_is_an_error)
 }
 END_TEST
 
-static Suite *combine_scan_suite(void)
-{
-    Suite *suite = suite_create("combine_scan");
-    TCase *t = tcase_create("combine_scan");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, scan_of_a_small_keyspace_is_one_reply);
-    tcase_add_test(t, scan_goes_on_to_the_next_master_until_it_has_count_keys);
-    tcase_add_test(t, scan_stays_with_a_master_that_has_more);
-    tcase_add_test(t, scan_keeps_what_it_has_when_the_next_master_fails);
-    tcase_add_test(t, a_scan_whose_client_leaves_ends_with_the_reply_under_way);
-    tcase_add_test(t, what_is_no_reply_to_scan_is_an_error);
-    suite_add_tcase(suite, t);
-    TCase *cursor = tcase_create("cursor");
-    tcase_add_test(cursor, cursor_comes_back_as_it_was);
-    tcase_add_test(cursor, cursor_of_a_node_that_does_not_fit_is_refused);
-    tcase_add_test(cursor, cursor_of_another_form_is_refused);
-    tcase_add_test(cursor, fingerprint_tells_processes_apart);
-    suite_add_tcase(suite, cursor);
-    return suite;
-}
-
-UNIT_MAIN(combine_scan_suite)
+UNIT_SUITE_WITH("combine_scan", flow_begin, flow_end, {scan_of_a_small_keyspace_is_one_reply},
+                {scan_goes_on_to_the_next_master_until_it_has_count_keys},
+                {scan_stays_with_a_master_that_has_more},
+                {scan_keeps_what_it_has_when_the_next_master_fails},
+                {a_scan_whose_client_leaves_ends_with_the_reply_under_way},
+                {what_is_no_reply_to_scan_is_an_error}, {cursor_comes_back_as_it_was},
+                {cursor_of_a_node_that_does_not_fit_is_refused},
+                {cursor_of_another_form_is_refused}, {fingerprint_tells_processes_apart})

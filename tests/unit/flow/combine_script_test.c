@@ -77,18 +77,6 @@ START_TEST(script_flush_forgets)
 }
 END_TEST
 
-static Suite *combine_script_suite(void)
-{
-    Suite *suite = suite_create("combine_script");
-    TCase *t = tcase_create("combine_script");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, known_scripts_need_one_master_and_others_all);
-    tcase_add_test(t, each_digest_is_judged_for_itself);
-    tcase_add_test(t, other_shapes_and_errors_are_no_answer);
-    tcase_add_test(t, script_flush_forgets);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(combine_script_suite)
+UNIT_SUITE_WITH("combine_script", begin, end, {known_scripts_need_one_master_and_others_all},
+                {each_digest_is_judged_for_itself}, {other_shapes_and_errors_are_no_answer},
+                {script_flush_forgets})

@@ -71,18 +71,6 @@ START_TEST(function_stats_show_the_script_that_runs_anywhere)
 }
 END_TEST
 
-static Suite *combine_suite(void)
-{
-    Suite *suite = suite_create("combine");
-    TCase *t = tcase_create("combine");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, randomkey_is_of_whichever_master_has_one);
-    tcase_add_test(t, randomkey_is_of_each_master_at_times);
-    tcase_add_test(t, resp3s_null_is_no_key_either);
-    tcase_add_test(t, function_stats_show_the_script_that_runs_anywhere);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(combine_suite)
+UNIT_SUITE_WITH("combine", flow_begin, flow_end, {randomkey_is_of_whichever_master_has_one},
+                {randomkey_is_of_each_master_at_times}, {resp3s_null_is_no_key_either},
+                {function_stats_show_the_script_that_runs_anywhere})

@@ -114,24 +114,10 @@ START_TEST(cross_slot_no_refuses_it)
 }
 END_TEST
 
-static Suite *crosspop_suite(void)
-{
-    Suite *suite = suite_create("crosspop");
-    TCase *t = tcase_create("crosspop");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, an_element_that_is_there_is_popped_in_the_order_of_the_keys);
-    tcase_add_test(t, what_was_popped_for_a_client_that_left_is_put_back);
-    tcase_add_test(t, several_elements_are_put_back_in_their_order);
-    tcase_add_test(t, the_time_is_kept_here);
-    tcase_add_test(t, the_time_is_kept_while_a_node_is_waited_for);
-    tcase_add_test(t, bad_timeouts_get_redis_texts);
-    tcase_add_test(t, an_error_is_the_answer);
-    tcase_add_test(t, unblock_ends_it);
-    tcase_add_test(t, a_null_is_in_the_clients_protocol);
-    tcase_add_test(t, cross_slot_no_refuses_it);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(crosspop_suite)
+UNIT_SUITE_WITH("crosspop", flow_begin, flow_end,
+                {an_element_that_is_there_is_popped_in_the_order_of_the_keys},
+                {what_was_popped_for_a_client_that_left_is_put_back},
+                {several_elements_are_put_back_in_their_order}, {the_time_is_kept_here},
+                {the_time_is_kept_while_a_node_is_waited_for}, {bad_timeouts_get_redis_texts},
+                {an_error_is_the_answer}, {unblock_ends_it}, {a_null_is_in_the_clients_protocol},
+                {cross_slot_no_refuses_it})

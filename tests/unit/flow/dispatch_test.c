@@ -93,22 +93,11 @@ START_TEST(commands_that_hold_state_never_reach_a_shared_connection)
 }
 END_TEST
 
-static Suite *dispatch_suite(void)
-{
-    Suite *suite = suite_create("dispatch");
-    TCase *t = tcase_create("dispatch");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, unknown_commands_and_wrong_arity_get_the_errors_of_redis);
-    tcase_add_test(t, an_empty_name_is_that_of_no_command);
-    tcase_add_test(t, names_are_known_in_any_case_and_pass_as_they_came);
-    tcase_add_test(t, inline_commands_travel_as_arrays);
-    tcase_add_test(t, keys_with_a_hash_tag_go_to_the_tags_slot);
-    tcase_add_test(t, a_password_is_asked_for_first);
-    tcase_add_test(t, dangerous_commands_are_refused_unless_admin_is_allowed);
-    tcase_add_test(t, commands_that_hold_state_never_reach_a_shared_connection);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(dispatch_suite)
+UNIT_SUITE_WITH("dispatch", flow_begin, flow_end,
+                {unknown_commands_and_wrong_arity_get_the_errors_of_redis},
+                {an_empty_name_is_that_of_no_command},
+                {names_are_known_in_any_case_and_pass_as_they_came},
+                {inline_commands_travel_as_arrays}, {keys_with_a_hash_tag_go_to_the_tags_slot},
+                {a_password_is_asked_for_first},
+                {dangerous_commands_are_refused_unless_admin_is_allowed},
+                {commands_that_hold_state_never_reach_a_shared_connection})

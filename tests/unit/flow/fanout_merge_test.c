@@ -2,6 +2,7 @@
  * concatenations, and what is not to be merged. */
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 START_TEST(long_elements_that_come_in_pieces_are_put_together)
@@ -117,24 +118,12 @@ START_TEST(one_success_is_enough_for_script_kill)
 }
 END_TEST
 
-static Suite *fanout_merge_suite(void)
-{
-    Suite *suite = suite_create("fanout_merge");
-    TCase *t = tcase_create("fanout_merge");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, long_elements_that_come_in_pieces_are_put_together);
-    tcase_add_test(t, a_failed_part_is_an_error_and_no_nil);
-    tcase_add_test(t, the_first_of_several_errors_is_the_answer);
-    tcase_add_test(t, a_part_that_is_not_what_was_asked_for_is_an_error);
-    tcase_add_test(t, what_can_not_be_merged_to_its_end_leaves_nothing_behind);
-    tcase_add_test(t, del_unlink_exists_and_touch_add_up);
-    tcase_add_test(t, arrays_of_all_masters_are_put_one_after_the_other);
-    tcase_add_test(t, what_must_succeed_everywhere_gives_one_answer);
-    tcase_add_test(t, element_by_element_for_arrays_of_numbers);
-    tcase_add_test(t, one_success_is_enough_for_script_kill);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(fanout_merge_suite)
+UNIT_SUITE_WITH("fanout_merge", flow_begin, flow_end,
+                {long_elements_that_come_in_pieces_are_put_together},
+                {a_failed_part_is_an_error_and_no_nil}, {the_first_of_several_errors_is_the_answer},
+                {a_part_that_is_not_what_was_asked_for_is_an_error},
+                {what_can_not_be_merged_to_its_end_leaves_nothing_behind},
+                {del_unlink_exists_and_touch_add_up},
+                {arrays_of_all_masters_are_put_one_after_the_other},
+                {what_must_succeed_everywhere_gives_one_answer},
+                {element_by_element_for_arrays_of_numbers}, {one_success_is_enough_for_script_kill})

@@ -4,6 +4,7 @@
 #include "flow/fanout.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -161,26 +162,13 @@ START_TEST(what_comes_for_a_client_that_left_is_not_kept)
 }
 END_TEST
 
-static Suite *fanout_suite(void)
-{
-    Suite *suite = suite_create("fanout");
-    TCase *t = tcase_create("fanout");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, mget_is_split_by_slot_and_put_together_in_the_order_of_its_keys);
-    tcase_add_test(t, keys_of_one_slot_are_not_split);
-    tcase_add_test(t, two_slots_of_one_node_are_two_requests);
-    tcase_add_test(t, many_keys_keep_their_places);
-    tcase_add_test(t, mset_takes_each_key_with_its_value);
-    tcase_add_test(t, commands_that_are_not_split_are_refused_across_slots);
-    tcase_add_test(t, max_keys_per_command_is_kept);
-    tcase_add_test(t, all_masters_are_asked_and_numbers_added);
-    tcase_add_test(t, without_any_master_there_is_a_clear_error);
-    tcase_add_test(t, parts_are_redirected_and_retried_like_other_requests);
-    tcase_add_test(t, a_client_that_leaves_in_the_middle_of_a_split_is_no_harm);
-    tcase_add_test(t, what_comes_for_a_client_that_left_is_not_kept);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(fanout_suite)
+UNIT_SUITE_WITH("fanout", flow_begin, flow_end,
+                {mget_is_split_by_slot_and_put_together_in_the_order_of_its_keys},
+                {keys_of_one_slot_are_not_split}, {two_slots_of_one_node_are_two_requests},
+                {many_keys_keep_their_places}, {mset_takes_each_key_with_its_value},
+                {commands_that_are_not_split_are_refused_across_slots},
+                {max_keys_per_command_is_kept}, {all_masters_are_asked_and_numbers_added},
+                {without_any_master_there_is_a_clear_error},
+                {parts_are_redirected_and_retried_like_other_requests},
+                {a_client_that_leaves_in_the_middle_of_a_split_is_no_harm},
+                {what_comes_for_a_client_that_left_is_not_kept})

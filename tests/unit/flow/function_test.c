@@ -115,18 +115,6 @@ START_TEST(the_end_of_the_worker_ends_the_question)
 }
 END_TEST
 
-static Suite *function_suite(void)
-{
-    Suite *suite = suite_create("function");
-    TCase *t = tcase_create("function");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_add_test(t, functions_that_do_not_write_go_on);
-    tcase_add_test(t, others_wait_for_the_end_of_the_pause);
-    tcase_add_test(t, a_pause_of_everything_asks_nobody);
-    tcase_add_test(t, without_a_list_all_of_them_wait);
-    tcase_add_test(t, the_end_of_the_worker_ends_the_question);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(function_suite)
+UNIT_SUITE_WITH("function", begin, end, {functions_that_do_not_write_go_on},
+                {others_wait_for_the_end_of_the_pause}, {a_pause_of_everything_asks_nobody},
+                {without_a_list_all_of_them_wait}, {the_end_of_the_worker_ends_the_question})

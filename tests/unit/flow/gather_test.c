@@ -94,18 +94,6 @@ START_TEST(client_reply_off_is_obeyed)
 }
 END_TEST
 
-static Suite *gather_suite(void)
-{
-    Suite *suite = suite_create("gather");
-    TCase *t = tcase_create("gather");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, text_grows_as_it_is_written);
-    tcase_add_test(t, the_answer_has_its_place_among_the_replies);
-    tcase_add_test(t, nobody_writes_to_a_client_that_has_left);
-    tcase_add_test(t, client_reply_off_is_obeyed);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(gather_suite)
+UNIT_SUITE_WITH("gather", flow_begin, flow_end, {text_grows_as_it_is_written},
+                {the_answer_has_its_place_among_the_replies},
+                {nobody_writes_to_a_client_that_has_left}, {client_reply_off_is_obeyed})

@@ -328,33 +328,17 @@ START_TEST(connections_for_watching_are_limited)
 }
 END_TEST
 
-static Suite *keywatch_suite(void)
-{
-    Suite *suite = suite_create("keywatch");
-    const TTest *tests[] = {
-        exec_travels_on_the_connection_of_watch_and_frees_it,
-        watch_and_exec_wait_for_what_is_under_way_and_hold_up_what_follows,
-        an_empty_transaction_asks_the_node_whether_a_key_was_touched,
-        unwatch_discard_reset_and_a_spoiled_exec_end_the_watch,
-        a_client_that_leaves_gives_its_connection_back,
-        a_client_that_leaves_in_the_middle_of_watch_leaves_nothing_behind,
-        all_watched_keys_are_in_one_slot,
-        further_keys_are_watched_on_the_same_connection,
-        a_lost_connection_makes_exec_answer_nil,
-        nil_has_its_own_form_in_resp3,
-        the_connection_follows_its_clients_protocol,
-        a_connection_lost_during_exec_is_no_nil_if_it_may_have_been_executed,
-        a_slot_that_moves_makes_exec_answer_nil,
-        watch_follows_moved_and_ask,
-        an_error_of_watch_leaves_nothing_behind,
-        connections_for_watching_are_limited,
-    };
-    TCase *tcase = tcase_create("keywatch");
-    tcase_add_checked_fixture(tcase, flow_begin, flow_end);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    return suite;
-}
-
-UNIT_MAIN(keywatch_suite)
+UNIT_SUITE_WITH("keywatch", flow_begin, flow_end,
+                {exec_travels_on_the_connection_of_watch_and_frees_it},
+                {watch_and_exec_wait_for_what_is_under_way_and_hold_up_what_follows},
+                {an_empty_transaction_asks_the_node_whether_a_key_was_touched},
+                {unwatch_discard_reset_and_a_spoiled_exec_end_the_watch},
+                {a_client_that_leaves_gives_its_connection_back},
+                {a_client_that_leaves_in_the_middle_of_watch_leaves_nothing_behind},
+                {all_watched_keys_are_in_one_slot},
+                {further_keys_are_watched_on_the_same_connection},
+                {a_lost_connection_makes_exec_answer_nil}, {nil_has_its_own_form_in_resp3},
+                {the_connection_follows_its_clients_protocol},
+                {a_connection_lost_during_exec_is_no_nil_if_it_may_have_been_executed},
+                {a_slot_that_moves_makes_exec_answer_nil}, {watch_follows_moved_and_ask},
+                {an_error_of_watch_leaves_nothing_behind}, {connections_for_watching_are_limited})

@@ -107,20 +107,7 @@ START_TEST(a_node_that_lost_its_slots_keeps_none)
 }
 END_TEST
 
-static Suite *lease_suite(void)
-{
-    Suite *suite = suite_create("lease");
-    TCase *t = tcase_create("lease");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, connections_to_a_node_have_a_limit);
-    tcase_add_test(t, open_files_are_a_limit_too);
-    tcase_add_test(t, who_comes_next_gets_the_same_connection);
-    tcase_add_test(t, each_protocol_has_its_own);
-    tcase_add_test(t, what_is_cut_while_idle_is_not_given_to_anybody);
-    tcase_add_test(t, a_node_that_lost_its_slots_keeps_none);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(lease_suite)
+UNIT_SUITE_WITH("lease", flow_begin, flow_end, {connections_to_a_node_have_a_limit},
+                {open_files_are_a_limit_too}, {who_comes_next_gets_the_same_connection},
+                {each_protocol_has_its_own}, {what_is_cut_while_idle_is_not_given_to_anybody},
+                {a_node_that_lost_its_slots_keeps_none})

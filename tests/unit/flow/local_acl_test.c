@@ -28,16 +28,6 @@ START_TEST(other_users_are_refused_and_reach_no_node)
 }
 END_TEST
 
-static Suite *local_acl_suite(void)
-{
-    Suite *suite = suite_create("local_acl");
-    TCase *t = tcase_create("local_acl");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, the_default_user_has_the_password_of_requirepass);
-    tcase_add_test(t, other_users_are_refused_and_reach_no_node);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_acl_suite)
+UNIT_SUITE_WITH("local_acl", flow_begin, flow_end,
+                {the_default_user_has_the_password_of_requirepass},
+                {other_users_are_refused_and_reach_no_node})

@@ -77,18 +77,6 @@ START_TEST(what_has_no_address_is_a_question_mark)
 }
 END_TEST
 
-static Suite *local_address_suite(void)
-{
-    Suite *suite = suite_create("local_address");
-    TCase *t = tcase_create("local_address");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, ip_addresses_with_their_ports);
-    tcase_add_test(t, ipv4_in_ipv6_is_ipv4);
-    tcase_add_test(t, a_unix_sockets_path_and_the_configured_port);
-    tcase_add_test(t, what_has_no_address_is_a_question_mark);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_address_suite)
+UNIT_SUITE_WITH("local_address", flow_begin, flow_end, {ip_addresses_with_their_ports},
+                {ipv4_in_ipv6_is_ipv4}, {a_unix_sockets_path_and_the_configured_port},
+                {what_has_no_address_is_a_question_mark})

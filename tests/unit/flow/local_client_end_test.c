@@ -137,20 +137,8 @@ START_TEST(bad_arguments_kill_nobody)
 }
 END_TEST
 
-static Suite *local_client_end_suite(void)
-{
-    Suite *suite = suite_create("local_client_end");
-    TCase *t = tcase_create("local_client_end");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, unblock_asks_the_node_and_its_reply_is_the_answer);
-    tcase_add_test(t, unblock_ends_a_wait_for_a_node_too);
-    tcase_add_test(t, a_client_is_killed_by_its_id);
-    tcase_add_test(t, who_kills_all_is_spared_unless_it_says_so);
-    tcase_add_test(t, filters_must_all_agree);
-    tcase_add_test(t, bad_arguments_kill_nobody);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_client_end_suite)
+UNIT_SUITE_WITH("local_client_end", flow_begin, flow_end,
+                {unblock_asks_the_node_and_its_reply_is_the_answer},
+                {unblock_ends_a_wait_for_a_node_too}, {a_client_is_killed_by_its_id},
+                {who_kills_all_is_spared_unless_it_says_so}, {filters_must_all_agree},
+                {bad_arguments_kill_nobody})

@@ -61,16 +61,5 @@ START_TEST(room_for_reading_is_shown_as_redis_shows_it)
 }
 END_TEST
 
-static Suite *local_client_list_suite(void)
-{
-    Suite *suite = suite_create("local_client_list");
-    TCase *t = tcase_create("local_client_list");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, clients_are_listed_by_their_ids);
-    tcase_add_test(t, room_for_reading_is_shown_as_redis_shows_it);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_client_list_suite)
+UNIT_SUITE_WITH("local_client_list", flow_begin, flow_end, {clients_are_listed_by_their_ids},
+                {room_for_reading_is_shown_as_redis_shows_it})

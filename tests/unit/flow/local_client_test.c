@@ -185,22 +185,8 @@ START_TEST(help_has_a_line_for_each)
 }
 END_TEST
 
-static Suite *local_client_suite(void)
-{
-    Suite *suite = suite_create("local_client");
-    TCase *t = tcase_create("local_client");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_name_is_kept_until_it_is_replaced);
-    tcase_add_test(t, the_library_is_shown_in_its_line);
-    tcase_add_test(t, each_client_has_an_id_of_its_own);
-    tcase_add_test(t, reply_skip_and_off_end_as_in_redis);
-    tcase_add_test(t, no_evict_and_no_touch_are_switches);
-    tcase_add_test(t, a_pause_is_for_all_unless_only_writes_are_meant);
-    tcase_add_test(t, bad_pauses_hold_up_nobody);
-    tcase_add_test(t, help_has_a_line_for_each);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_client_suite)
+UNIT_SUITE_WITH("local_client", flow_begin, flow_end, {a_name_is_kept_until_it_is_replaced},
+                {the_library_is_shown_in_its_line}, {each_client_has_an_id_of_its_own},
+                {reply_skip_and_off_end_as_in_redis}, {no_evict_and_no_touch_are_switches},
+                {a_pause_is_for_all_unless_only_writes_are_meant}, {bad_pauses_hold_up_nobody},
+                {help_has_a_line_for_each})

@@ -167,21 +167,7 @@ START_TEST(what_would_change_the_cluster_is_refused)
 }
 END_TEST
 
-static Suite *local_cluster_suite(void)
-{
-    Suite *suite = suite_create("local_cluster");
-    TCase *t = tcase_create("local_cluster");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, slotway_is_the_only_node);
-    tcase_add_test(t, its_address_is_that_by_which_the_client_came);
-    tcase_add_test(t, a_bus_port_that_could_not_be_is_0);
-    tcase_add_test(t, the_state_is_that_of_all_slots);
-    tcase_add_test(t, a_slots_owner_knows_its_keys);
-    tcase_add_test(t, slots_of_keys_and_bad_arguments);
-    tcase_add_test(t, what_would_change_the_cluster_is_refused);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_cluster_suite)
+UNIT_SUITE_WITH("local_cluster", flow_begin, flow_end, {slotway_is_the_only_node},
+                {its_address_is_that_by_which_the_client_came}, {a_bus_port_that_could_not_be_is_0},
+                {the_state_is_that_of_all_slots}, {a_slots_owner_knows_its_keys},
+                {slots_of_keys_and_bad_arguments}, {what_would_change_the_cluster_is_refused})

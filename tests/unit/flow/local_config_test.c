@@ -262,29 +262,16 @@ START_TEST(resetstat_is_for_nodes_and_slotway)
 }
 END_TEST
 
-static Suite *local_config_suite(void)
-{
-    Suite *suite = suite_create("local_config");
-    TCase *t = tcase_create("local_config");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_nodes_values_are_shown_but_for_slotways_own);
-    tcase_add_test(t, resp3_clients_get_a_map);
-    tcase_add_test(t, the_password_is_that_of_clients_and_no_nodes);
-    tcase_add_test(t, what_is_no_list_of_names_and_values_is_an_error);
-    tcase_add_test(t, slotways_own_are_set_here_and_no_node_hears_of_them);
-    tcase_add_test(t, the_nodes_are_set_on_all_masters_and_not_here);
-    tcase_add_test(t, slotways_part_follows_when_all_masters_have_taken_theirs);
-    tcase_add_test(t, a_limit_of_both_is_set_here_and_there);
-    tcase_add_test(t, bad_values_change_nothing_anywhere);
-    tcase_add_test(t, what_is_out_of_range_is_told_with_the_range);
-    tcase_add_test(t, what_is_fixed_at_the_start_may_be_set_to_what_it_is);
-    tcase_add_test(t, what_names_one_node_is_not_set_on_all);
-    tcase_add_test(t, changes_are_noted_and_passwords_not_told);
-    tcase_add_test(t, whoever_leaves_before_the_answer_has_still_changed_it);
-    tcase_add_test(t, resetstat_is_for_nodes_and_slotway);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_config_suite)
+UNIT_SUITE_WITH("local_config", flow_begin, flow_end,
+                {a_nodes_values_are_shown_but_for_slotways_own}, {resp3_clients_get_a_map},
+                {the_password_is_that_of_clients_and_no_nodes},
+                {what_is_no_list_of_names_and_values_is_an_error},
+                {slotways_own_are_set_here_and_no_node_hears_of_them},
+                {the_nodes_are_set_on_all_masters_and_not_here},
+                {slotways_part_follows_when_all_masters_have_taken_theirs},
+                {a_limit_of_both_is_set_here_and_there}, {bad_values_change_nothing_anywhere},
+                {what_is_out_of_range_is_told_with_the_range},
+                {what_is_fixed_at_the_start_may_be_set_to_what_it_is},
+                {what_names_one_node_is_not_set_on_all}, {changes_are_noted_and_passwords_not_told},
+                {whoever_leaves_before_the_answer_has_still_changed_it},
+                {resetstat_is_for_nodes_and_slotway})

@@ -37,17 +37,5 @@ START_TEST(debug_needs_the_nodes_leave)
 }
 END_TEST
 
-static Suite *local_debug_suite(void)
-{
-    Suite *suite = suite_create("local_debug");
-    TCase *t = tcase_create("local_debug");
-    tcase_add_checked_fixture(t, begin_admin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, debug_of_a_key_goes_to_its_node);
-    tcase_add_test(t, debug_error_is_no_error_of_the_node);
-    tcase_add_test(t, debug_needs_the_nodes_leave);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_debug_suite)
+UNIT_SUITE_WITH("local_debug", begin_admin, flow_end, {debug_of_a_key_goes_to_its_node},
+                {debug_error_is_no_error_of_the_node}, {debug_needs_the_nodes_leave})

@@ -248,24 +248,10 @@ START_TEST(what_is_no_text_is_an_error)
 }
 END_TEST
 
-static Suite *local_info_suite(void)
-{
-    Suite *suite = suite_create("local_info");
-    TCase *t = tcase_create("local_info");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, figures_of_all_masters_are_one_servers);
-    tcase_add_test(t, what_is_about_who_answers_is_slotways);
-    tcase_add_test(t, uptime_is_in_seconds_and_days);
-    tcase_add_test(t, the_section_of_slotway_is_in_what_has_all);
-    tcase_add_test(t, slotways_figures_are_those_of_all_workers);
-    tcase_add_test(t, resetstat_counts_connections_anew);
-    tcase_add_test(t, who_waits_for_keys_is_blocked_wherever_it_waits);
-    tcase_add_test(t, who_tracks_and_subscribes_is_counted);
-    tcase_add_test(t, while_no_node_is_known_it_tells_what_it_can);
-    tcase_add_test(t, what_is_no_text_is_an_error);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_info_suite)
+UNIT_SUITE_WITH("local_info", flow_begin, flow_end, {figures_of_all_masters_are_one_servers},
+                {what_is_about_who_answers_is_slotways}, {uptime_is_in_seconds_and_days},
+                {the_section_of_slotway_is_in_what_has_all},
+                {slotways_figures_are_those_of_all_workers}, {resetstat_counts_connections_anew},
+                {who_waits_for_keys_is_blocked_wherever_it_waits},
+                {who_tracks_and_subscribes_is_counted},
+                {while_no_node_is_known_it_tells_what_it_can}, {what_is_no_text_is_an_error})

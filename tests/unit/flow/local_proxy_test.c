@@ -228,22 +228,7 @@ START_TEST(what_it_is)
 }
 END_TEST
 
-static Suite *local_proxy_suite(void)
-{
-    Suite *suite = suite_create("local_proxy");
-    TCase *t = tcase_create("local_proxy");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, directives_are_found_by_their_names);
-    tcase_add_test(t, passwords_are_hidden_unless_there_is_none);
-    tcase_add_test(t, directives_are_set_all_or_none);
-    tcase_add_test(t, nodes_are_listed_with_their_state);
-    tcase_add_test(t, slots_are_those_of_the_nodes);
-    tcase_add_test(t, without_nodes_there_is_nothing_to_list);
-    tcase_add_test(t, refresh_tells_discovery);
-    tcase_add_test(t, what_it_is);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_proxy_suite)
+UNIT_SUITE_WITH("local_proxy", flow_begin, flow_end, {directives_are_found_by_their_names},
+                {passwords_are_hidden_unless_there_is_none}, {directives_are_set_all_or_none},
+                {nodes_are_listed_with_their_state}, {slots_are_those_of_the_nodes},
+                {without_nodes_there_is_nothing_to_list}, {refresh_tells_discovery}, {what_it_is})

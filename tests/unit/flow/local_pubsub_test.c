@@ -104,19 +104,9 @@ START_TEST(replies_switched_off_do_not_concern_subscriptions)
 }
 END_TEST
 
-static Suite *local_pubsub_suite(void)
-{
-    Suite *suite = suite_create("local_pubsub");
-    TCase *t = tcase_create("local_pubsub");
-    tcase_add_checked_fixture(t, pubsub_begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_subscribed_resp2_client_may_do_little_else);
-    tcase_add_test(t, publish_counts_slotways_clients_and_those_of_others);
-    tcase_add_test(t, pubsub_shows_clients_of_slotway_and_of_others);
-    tcase_add_test(t, publish_in_a_transaction_counts_at_the_node_that_ran_it);
-    tcase_add_test(t, replies_switched_off_do_not_concern_subscriptions);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_pubsub_suite)
+UNIT_SUITE_WITH("local_pubsub", pubsub_begin, pubsub_end,
+                {a_subscribed_resp2_client_may_do_little_else},
+                {publish_counts_slotways_clients_and_those_of_others},
+                {pubsub_shows_clients_of_slotway_and_of_others},
+                {publish_in_a_transaction_counts_at_the_node_that_ran_it},
+                {replies_switched_off_do_not_concern_subscriptions})

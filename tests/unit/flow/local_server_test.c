@@ -269,25 +269,10 @@ START_TEST(lolwut_shows_the_shards)
 }
 END_TEST
 
-static Suite *local_server_suite(void)
-{
-    Suite *suite = suite_create("local_server");
-    TCase *t = tcase_create("local_server");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, small_commands);
-    tcase_add_test(t, bytes_are_echoed_as_they_are);
-    tcase_add_test(t, time_is_that_of_the_clock);
-    tcase_add_test(t, quit_answers_and_closes_and_runs_nothing_more);
-    tcase_add_test(t, without_a_password_there_is_nothing_to_prove);
-    tcase_add_test(t, with_a_password_nothing_goes_before_it);
-    tcase_add_test(t, a_password_opens_until_reset);
-    tcase_add_test(t, hello_tells_what_it_is_and_takes_options);
-    tcase_add_test(t, the_version_is_that_of_the_nodes);
-    tcase_add_test(t, modes_are_set_and_taken_back);
-    tcase_add_test(t, lolwut_shows_the_shards);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_server_suite)
+UNIT_SUITE_WITH("local_server", flow_begin, flow_end, {small_commands},
+                {bytes_are_echoed_as_they_are}, {time_is_that_of_the_clock},
+                {quit_answers_and_closes_and_runs_nothing_more},
+                {without_a_password_there_is_nothing_to_prove},
+                {with_a_password_nothing_goes_before_it}, {a_password_opens_until_reset},
+                {hello_tells_what_it_is_and_takes_options}, {the_version_is_that_of_the_nodes},
+                {modes_are_set_and_taken_back}, {lolwut_shows_the_shards})

@@ -145,21 +145,10 @@ START_TEST(wrong_words_are_answered_as_redis_does)
 }
 END_TEST
 
-static Suite *local_slowlog_suite(void)
-{
-    Suite *suite = suite_create("local_slowlog");
-    TCase *t = tcase_create("local_slowlog");
-    tcase_add_checked_fixture(t, begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, entries_of_all_workers_are_shown_newest_first);
-    tcase_add_test(t, ten_are_shown_unless_more_are_asked_for);
-    tcase_add_test(t, no_more_are_shown_than_one_server_would_have_kept);
-    tcase_add_test(t, reset_forgets_what_there_was_everywhere);
-    tcase_add_test(t, what_is_slow_after_reset_was_said_stays);
-    tcase_add_test(t, a_transactions_reset_is_of_when_it_began);
-    tcase_add_test(t, wrong_words_are_answered_as_redis_does);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_slowlog_suite)
+UNIT_SUITE_WITH("local_slowlog", begin, flow_end, {entries_of_all_workers_are_shown_newest_first},
+                {ten_are_shown_unless_more_are_asked_for},
+                {no_more_are_shown_than_one_server_would_have_kept},
+                {reset_forgets_what_there_was_everywhere},
+                {what_is_slow_after_reset_was_said_stays},
+                {a_transactions_reset_is_of_when_it_began},
+                {wrong_words_are_answered_as_redis_does})

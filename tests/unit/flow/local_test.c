@@ -39,16 +39,5 @@ START_TEST(saves_go_to_all_masters)
 }
 END_TEST
 
-static Suite *local_suite(void)
-{
-    Suite *suite = suite_create("local");
-    TCase *t = tcase_create("local");
-    tcase_add_checked_fixture(t, begin_admin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, debug_and_saves_need_allow_admin);
-    tcase_add_test(t, saves_go_to_all_masters);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(local_suite)
+UNIT_SUITE_WITH("local", begin_admin, flow_end, {debug_and_saves_need_allow_admin},
+                {saves_go_to_all_masters})

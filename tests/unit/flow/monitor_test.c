@@ -209,23 +209,12 @@ START_TEST(nobody_listens_when_nobody_watches)
 }
 END_TEST
 
-static Suite *monitor_suite(void)
-{
-    Suite *suite = suite_create("monitor");
-    TCase *t = tcase_create("monitor");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_add_test(t, arguments_are_quoted_and_passwords_hidden);
-    tcase_add_test(t, scripts_are_heard_on_each_master_and_nothing_else_of_theirs);
-    tcase_add_test(t, it_is_answered_when_every_master_is_listened_to);
-    tcase_add_test(t, a_master_that_can_not_be_listened_to_is_not_waited_for);
-    tcase_add_test(t, a_master_that_refuses_is_not_waited_for);
-    tcase_add_test(t, who_leaves_before_the_answer_leaves_nothing_behind);
-    tcase_add_test(t, what_is_no_line_closes_the_connection);
-    tcase_add_test(t, who_watches_may_not_touch_keys_in_transactions_either);
-    tcase_add_test(t, watching_is_not_idling);
-    tcase_add_test(t, nobody_listens_when_nobody_watches);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(monitor_suite)
+UNIT_SUITE_WITH("monitor", begin, end, {arguments_are_quoted_and_passwords_hidden},
+                {scripts_are_heard_on_each_master_and_nothing_else_of_theirs},
+                {it_is_answered_when_every_master_is_listened_to},
+                {a_master_that_can_not_be_listened_to_is_not_waited_for},
+                {a_master_that_refuses_is_not_waited_for},
+                {who_leaves_before_the_answer_leaves_nothing_behind},
+                {what_is_no_line_closes_the_connection},
+                {who_watches_may_not_touch_keys_in_transactions_either}, {watching_is_not_idling},
+                {nobody_listens_when_nobody_watches})

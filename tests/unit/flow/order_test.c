@@ -200,27 +200,16 @@ START_TEST(a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm)
 }
 END_TEST
 
-static Suite *order_suite(void)
-{
-    Suite *suite = suite_create("order");
-    TCase *t = tcase_create("order");
-    tcase_add_checked_fixture(t, flow_begin_wide, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_read_that_was_served_behind_a_refused_write_is_asked_again);
-    tcase_add_test(t, a_refused_request_is_not_sent_after_a_later_write_was_executed);
-    tcase_add_test(
-        t, reads_before_an_executed_write_keep_their_replies_and_those_behind_are_asked_again);
-    tcase_add_test(t, a_refused_request_waits_for_the_replies_of_those_behind_it);
-    tcase_add_test(t, a_write_that_was_lost_behind_a_refused_one_counts_as_executed);
-    tcase_add_test(t, parts_of_split_requests_take_part);
-    tcase_add_test(t, requests_in_another_slot_keep_their_replies);
-    tcase_add_test(t, while_a_slot_migrates_requests_to_it_go_one_at_a_time);
-    tcase_add_test(t, a_read_that_is_asked_again_is_not_overtaken_by_a_write_that_was_refused);
-    tcase_add_test(t, a_read_that_can_not_be_asked_again_fails_and_the_rest_goes_on);
-    tcase_add_test(t, a_read_whose_refused_predecessor_was_given_up_keeps_its_reply);
-    tcase_add_test(t, a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(order_suite)
+UNIT_SUITE_WITH(
+    "order", flow_begin_wide, flow_end,
+    {a_read_that_was_served_behind_a_refused_write_is_asked_again},
+    {a_refused_request_is_not_sent_after_a_later_write_was_executed},
+    {reads_before_an_executed_write_keep_their_replies_and_those_behind_are_asked_again},
+    {a_refused_request_waits_for_the_replies_of_those_behind_it},
+    {a_write_that_was_lost_behind_a_refused_one_counts_as_executed},
+    {parts_of_split_requests_take_part}, {requests_in_another_slot_keep_their_replies},
+    {while_a_slot_migrates_requests_to_it_go_one_at_a_time},
+    {a_read_that_is_asked_again_is_not_overtaken_by_a_write_that_was_refused},
+    {a_read_that_can_not_be_asked_again_fails_and_the_rest_goes_on},
+    {a_read_whose_refused_predecessor_was_given_up_keeps_its_reply},
+    {a_client_that_leaves_while_its_requests_are_in_disorder_is_no_harm})

@@ -81,18 +81,7 @@ START_TEST(what_may_write_is_held_back)
 }
 END_TEST
 
-static Suite *pause_suite(void)
-{
-    Suite *suite = suite_create("pause");
-    TCase *t = tcase_create("pause");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, client_pause_holds_writes_back_until_it_is_over);
-    tcase_add_test(t, client_unpause_ends_a_pause);
-    tcase_add_test(t, a_second_pause_makes_the_first_longer_and_never_less);
-    tcase_add_test(t, what_may_write_is_held_back);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pause_suite)
+UNIT_SUITE_WITH("pause", flow_begin, flow_end, {client_pause_holds_writes_back_until_it_is_over},
+                {client_unpause_ends_a_pause},
+                {a_second_pause_makes_the_first_longer_and_never_less},
+                {what_may_write_is_held_back})

@@ -176,24 +176,13 @@ START_TEST(what_a_silent_replica_was_asked_the_master_is)
 }
 END_TEST
 
-static Suite *pool_suite(void)
-{
-    Suite *suite = suite_create("pool");
-    TCase *t = tcase_create("pool");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, connections_are_opened_when_first_needed);
-    tcase_add_test(t, a_vanished_node_answers_what_it_was_asked_and_is_dropped);
-    tcase_add_test(t, a_node_that_returns_before_its_pool_is_dropped_is_used_on);
-    tcase_add_test(t, a_node_that_moved_is_connected_to_at_its_new_address);
-    tcase_add_test(t, pauses_between_connects_grow_and_end);
-    tcase_add_test(t, a_connection_that_worked_is_opened_again_at_once);
-    tcase_add_test(t, a_node_known_to_be_silent_is_not_asked);
-    tcase_add_test(t, what_a_silent_master_sends_is_read_when_it_is_trusted_again);
-    tcase_add_test(t, what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots);
-    tcase_add_test(t, what_a_silent_replica_was_asked_the_master_is);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pool_suite)
+UNIT_SUITE_WITH("pool", flow_begin, flow_end, {connections_are_opened_when_first_needed},
+                {a_vanished_node_answers_what_it_was_asked_and_is_dropped},
+                {a_node_that_returns_before_its_pool_is_dropped_is_used_on},
+                {a_node_that_moved_is_connected_to_at_its_new_address},
+                {pauses_between_connects_grow_and_end},
+                {a_connection_that_worked_is_opened_again_at_once},
+                {a_node_known_to_be_silent_is_not_asked},
+                {what_a_silent_master_sends_is_read_when_it_is_trusted_again},
+                {what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots},
+                {what_a_silent_replica_was_asked_the_master_is})

@@ -31,14 +31,5 @@ START_TEST(clients_are_counted_from_when_they_are_handed_over)
 }
 END_TEST
 
-static Suite *process_suite(void)
-{
-    Suite *suite = suite_create("process");
-    TCase *t = tcase_create("process");
-    tcase_add_test(t, a_new_configuration_reaches_the_workers);
-    tcase_add_test(t, clients_are_counted_from_when_they_are_handed_over);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(process_suite)
+UNIT_SUITE("process", {a_new_configuration_reaches_the_workers},
+           {clients_are_counted_from_when_they_are_handed_over})

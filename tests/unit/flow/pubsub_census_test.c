@@ -99,15 +99,6 @@ START_TEST(names_without_clients_are_no_channels)
 }
 END_TEST
 
-static Suite *pubsub_census_suite(void)
-{
-    Suite *suite = suite_create("pubsub_census");
-    TCase *t = tcase_create("pubsub_census");
-    tcase_add_test(t, what_nobody_has_any_more_is_gone);
-    tcase_add_test(t, a_message_on_a_channel_reaches_patterns_and_one_on_a_shard_channel_does_not);
-    tcase_add_test(t, names_without_clients_are_no_channels);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_census_suite)
+UNIT_SUITE("pubsub_census", {what_nobody_has_any_more_is_gone},
+           {a_message_on_a_channel_reaches_patterns_and_one_on_a_shard_channel_does_not},
+           {names_without_clients_are_no_channels})

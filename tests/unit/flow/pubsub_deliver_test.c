@@ -106,18 +106,8 @@ START_TEST(a_client_that_does_not_read_is_closed_alone)
 }
 END_TEST
 
-static Suite *pubsub_deliver_suite(void)
-{
-    Suite *suite = suite_create("pubsub_deliver");
-    TCase *t = tcase_create("pubsub_deliver");
-    tcase_add_checked_fixture(t, pubsub_begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, both_protocols_get_messages_of_any_size);
-    tcase_add_test(t, many_subscribers_are_served_over_several_turns);
-    tcase_add_test(t, everybody_leaves_while_messages_are_handed_out);
-    tcase_add_test(t, a_client_that_does_not_read_is_closed_alone);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_deliver_suite)
+UNIT_SUITE_WITH("pubsub_deliver", pubsub_begin, pubsub_end,
+                {both_protocols_get_messages_of_any_size},
+                {many_subscribers_are_served_over_several_turns},
+                {everybody_leaves_while_messages_are_handed_out},
+                {a_client_that_does_not_read_is_closed_alone})

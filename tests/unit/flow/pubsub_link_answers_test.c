@@ -407,29 +407,16 @@ START_TEST(a_login_may_be_needless_but_not_refused)
 }
 END_TEST
 
-static Suite *pubsub_link_answers_suite(void)
-{
-    Suite *suite = suite_create("pubsub_link_answers");
-    TCase *t = tcase_create("pubsub_link_answers");
-    tcase_add_checked_fixture(t, begin_subscribed, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, what_can_not_come_closes_the_link);
-    tcase_add_test(t, what_nobody_wants_any_more_is_passed_over);
-    tcase_add_test(t, an_answer_to_something_else_closes_the_link);
-    tcase_add_test(t, whatever_answers_ping_shows_that_the_node_lives);
-    tcase_add_test(t, each_kind_has_words_of_its_own);
-    tcase_add_test(t, what_is_refused_for_now_is_tried_again);
-    tcase_add_test(t, what_is_refused_for_now_is_tried_again_a_while_later);
-    tcase_add_test(t, what_is_refused_for_good_is_the_clients_error);
-    tcase_add_test(t, what_came_between_two_subscriptions_is_not_confirmed_by_the_first);
-    tcase_add_test(t, an_unsubscription_confirms_no_subscription);
-    tcase_add_test(t, what_is_given_up_is_confirmed_for_nobody);
-    tcase_add_test(t, an_older_refusal_is_none_of_the_newer_wish);
-    tcase_add_test(t, unsubscribe_is_never_refused_but_for_a_shard_channel);
-    tcase_add_test(t, moved_leads_to_a_master_that_is_known);
-    tcase_add_test(t, a_login_may_be_needless_but_not_refused);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_link_answers_suite)
+UNIT_SUITE_WITH("pubsub_link_answers", begin_subscribed, pubsub_end,
+                {what_can_not_come_closes_the_link}, {what_nobody_wants_any_more_is_passed_over},
+                {an_answer_to_something_else_closes_the_link},
+                {whatever_answers_ping_shows_that_the_node_lives}, {each_kind_has_words_of_its_own},
+                {what_is_refused_for_now_is_tried_again},
+                {what_is_refused_for_now_is_tried_again_a_while_later},
+                {what_is_refused_for_good_is_the_clients_error},
+                {what_came_between_two_subscriptions_is_not_confirmed_by_the_first},
+                {an_unsubscription_confirms_no_subscription},
+                {what_is_given_up_is_confirmed_for_nobody},
+                {an_older_refusal_is_none_of_the_newer_wish},
+                {unsubscribe_is_never_refused_but_for_a_shard_channel},
+                {moved_leads_to_a_master_that_is_known}, {a_login_may_be_needless_but_not_refused})

@@ -222,23 +222,9 @@ START_TEST(a_login_is_said_if_there_is_one)
 }
 END_TEST
 
-static Suite *pubsub_link_subs_suite(void)
-{
-    Suite *suite = suite_create("pubsub_link_subs");
-    TCase *t = tcase_create("pubsub_link_subs");
-    tcase_add_checked_fixture(t, begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, each_kind_has_its_verbs);
-    tcase_add_test(t, names_go_out_as_they_came);
-    tcase_add_test(t, what_is_ending_is_asked_for_anew);
-    tcase_add_test(t, a_turn_asks_once);
-    tcase_add_test(t, subscriptions_end_in_any_order);
-    tcase_add_test(t, a_topic_knows_its_subscriptions_by_their_links);
-    tcase_add_test(t, what_has_ended_counts_for_a_moment);
-    tcase_add_test(t, a_lost_links_subscriptions_count_for_a_moment_too);
-    tcase_add_test(t, a_login_is_said_if_there_is_one);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_link_subs_suite)
+UNIT_SUITE_WITH("pubsub_link_subs", begin, pubsub_end, {each_kind_has_its_verbs},
+                {names_go_out_as_they_came}, {what_is_ending_is_asked_for_anew}, {a_turn_asks_once},
+                {subscriptions_end_in_any_order}, {a_topic_knows_its_subscriptions_by_their_links},
+                {what_has_ended_counts_for_a_moment},
+                {a_lost_links_subscriptions_count_for_a_moment_too},
+                {a_login_is_said_if_there_is_one})

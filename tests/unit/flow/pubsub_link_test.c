@@ -67,18 +67,6 @@ START_TEST(a_refusal_of_the_node_reaches_the_client)
 }
 END_TEST
 
-static Suite *pubsub_link_suite(void)
-{
-    Suite *suite = suite_create("pubsub_link");
-    TCase *t = tcase_create("pubsub_link");
-    tcase_add_checked_fixture(t, pubsub_begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_lost_home_is_replaced_unseen);
-    tcase_add_test(t, garbage_closes_a_link_and_it_is_opened_again);
-    tcase_add_test(t, nobody_answers_in_time);
-    tcase_add_test(t, a_refusal_of_the_node_reaches_the_client);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_link_suite)
+UNIT_SUITE_WITH("pubsub_link", pubsub_begin, pubsub_end, {a_lost_home_is_replaced_unseen},
+                {garbage_closes_a_link_and_it_is_opened_again}, {nobody_answers_in_time},
+                {a_refusal_of_the_node_reaches_the_client})

@@ -265,26 +265,15 @@ START_TEST(a_home_that_dies_while_it_is_left_brings_nothing_twice)
 }
 END_TEST
 
-static Suite *pubsub_move_suite(void)
-{
-    Suite *suite = suite_create("pubsub_move");
-    TCase *t = tcase_create("pubsub_move");
-    tcase_add_checked_fixture(t, pubsub_begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, publish_leaves_a_home_that_died);
-    tcase_add_test(t, publish_leaves_a_home_that_is_no_master_any_more);
-    tcase_add_test(t, a_silent_home_is_left_without_loss_or_copies);
-    tcase_add_test(t, a_silent_home_stays_where_there_is_no_other);
-    tcase_add_test(t, a_home_that_is_no_master_any_more_is_left_without_loss);
-    tcase_add_test(t, publish_waits_until_the_old_home_has_been_heard);
-    tcase_add_test(t, publish_goes_on_without_a_word_from_the_old_home);
-    tcase_add_test(t, a_topic_that_is_subscribed_again_has_no_copies);
-    tcase_add_test(t, of_messages_that_look_alike_none_is_lost_at_the_end);
-    tcase_add_test(t, a_home_is_left_although_new_subscriptions_are_under_way);
-    tcase_add_test(t, keyspace_notifications_are_no_copies_of_those_before);
-    tcase_add_test(t, a_home_that_dies_while_it_is_left_brings_nothing_twice);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_move_suite)
+UNIT_SUITE_WITH("pubsub_move", pubsub_begin, pubsub_end, {publish_leaves_a_home_that_died},
+                {publish_leaves_a_home_that_is_no_master_any_more},
+                {a_silent_home_is_left_without_loss_or_copies},
+                {a_silent_home_stays_where_there_is_no_other},
+                {a_home_that_is_no_master_any_more_is_left_without_loss},
+                {publish_waits_until_the_old_home_has_been_heard},
+                {publish_goes_on_without_a_word_from_the_old_home},
+                {a_topic_that_is_subscribed_again_has_no_copies},
+                {of_messages_that_look_alike_none_is_lost_at_the_end},
+                {a_home_is_left_although_new_subscriptions_are_under_way},
+                {keyspace_notifications_are_no_copies_of_those_before},
+                {a_home_that_dies_while_it_is_left_brings_nothing_twice})

@@ -131,19 +131,9 @@ START_TEST(a_silent_master_is_listened_to_until_it_is_replaced)
 }
 END_TEST
 
-static Suite *pubsub_place_suite(void)
-{
-    Suite *suite = suite_create("pubsub_place");
-    TCase *t = tcase_create("pubsub_place");
-    tcase_add_checked_fixture(t, pubsub_begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, keyspace_notifications_come_from_all_masters);
-    tcase_add_test(t, a_pattern_for_everything_gets_each_message_once);
-    tcase_add_test(t, shard_channels_follow_their_slot);
-    tcase_add_test(t, shard_channels_of_several_slots_in_one_command);
-    tcase_add_test(t, a_silent_master_is_listened_to_until_it_is_replaced);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_place_suite)
+UNIT_SUITE_WITH("pubsub_place", pubsub_begin, pubsub_end,
+                {keyspace_notifications_come_from_all_masters},
+                {a_pattern_for_everything_gets_each_message_once},
+                {shard_channels_follow_their_slot},
+                {shard_channels_of_several_slots_in_one_command},
+                {a_silent_master_is_listened_to_until_it_is_replaced})

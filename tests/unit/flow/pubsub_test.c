@@ -64,17 +64,6 @@ START_TEST(a_client_that_leaves_takes_its_subscription_along)
 }
 END_TEST
 
-static Suite *pubsub_suite(void)
-{
-    Suite *suite = suite_create("pubsub");
-    TCase *t = tcase_create("pubsub");
-    tcase_add_checked_fixture(t, pubsub_begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, two_clients_share_one_subscription);
-    tcase_add_test(t, resp3_clients_get_pushes_and_may_go_on_with_commands);
-    tcase_add_test(t, a_client_that_leaves_takes_its_subscription_along);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_suite)
+UNIT_SUITE_WITH("pubsub", pubsub_begin, pubsub_end, {two_clients_share_one_subscription},
+                {resp3_clients_get_pushes_and_may_go_on_with_commands},
+                {a_client_that_leaves_takes_its_subscription_along})

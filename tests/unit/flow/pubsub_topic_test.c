@@ -262,23 +262,10 @@ START_TEST(a_confirmation_is_for_what_was_asked_before)
 }
 END_TEST
 
-static Suite *pubsub_topic_suite(void)
-{
-    Suite *suite = suite_create("pubsub_topic");
-    TCase *t = tcase_create("pubsub_topic");
-    tcase_add_checked_fixture(t, begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, names_of_any_bytes_and_length_are_told_apart);
-    tcase_add_test(t, each_has_its_place);
-    tcase_add_test(t, no_two_topics_have_one_serial);
-    tcase_add_test(t, only_what_nobody_needs_is_forgotten);
-    tcase_add_test(t, a_client_counts_each_kind);
-    tcase_add_test(t, messages_go_to_members_in_the_order_in_which_they_came);
-    tcase_add_test(t, who_leaves_is_a_member_of_nothing);
-    tcase_add_test(t, a_master_that_can_not_be_reached_holds_nobody_up);
-    tcase_add_test(t, a_confirmation_is_for_what_was_asked_before);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_topic_suite)
+UNIT_SUITE_WITH("pubsub_topic", begin, pubsub_end, {names_of_any_bytes_and_length_are_told_apart},
+                {each_has_its_place}, {no_two_topics_have_one_serial},
+                {only_what_nobody_needs_is_forgotten}, {a_client_counts_each_kind},
+                {messages_go_to_members_in_the_order_in_which_they_came},
+                {who_leaves_is_a_member_of_nothing},
+                {a_master_that_can_not_be_reached_holds_nobody_up},
+                {a_confirmation_is_for_what_was_asked_before})

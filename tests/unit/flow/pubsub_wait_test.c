@@ -40,16 +40,6 @@ START_TEST(commands_of_one_turn_share_a_confirmation)
 }
 END_TEST
 
-static Suite *pubsub_wait_suite(void)
-{
-    Suite *suite = suite_create("pubsub_wait");
-    TCase *t = tcase_create("pubsub_wait");
-    tcase_add_checked_fixture(t, pubsub_begin, pubsub_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, each_name_is_confirmed_in_its_place_with_its_count);
-    tcase_add_test(t, commands_of_one_turn_share_a_confirmation);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pubsub_wait_suite)
+UNIT_SUITE_WITH("pubsub_wait", pubsub_begin, pubsub_end,
+                {each_name_is_confirmed_in_its_place_with_its_count},
+                {commands_of_one_turn_share_a_confirmation})

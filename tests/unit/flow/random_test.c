@@ -411,15 +411,5 @@ START_TEST(every_client_sees_its_requests_run_in_their_order)
 }
 END_TEST
 
-static Suite *random_suite(void)
-{
-    Suite *suite = suite_create("random");
-    TCase *t = tcase_create("random");
-    tcase_set_timeout(t, 250);
-    tcase_add_loop_test(t, every_client_sees_its_requests_run_in_their_order, 0,
-                        sizeof configs / sizeof *configs);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(random_suite)
+UNIT_SUITE("random",
+           {every_client_sees_its_requests_run_in_their_order, sizeof configs / sizeof *configs})

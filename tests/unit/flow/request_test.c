@@ -3,6 +3,7 @@
 #include "flow/worker.h"
 #include "support/flow.h"
 #include "support/unit.h"
+#include <stdlib.h>
 #include <string.h>
 
 static struct flow *f;
@@ -67,17 +68,7 @@ START_TEST(a_long_part_is_held_by_reference)
 }
 END_TEST
 
-static Suite *request_suite(void)
-{
-    Suite *suite = suite_create("request");
-    TCase *t = tcase_create("request");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_add_test(t, a_new_request_is_blank);
-    tcase_add_test(t, a_short_reply_is_held_in_the_request_itself);
-    tcase_add_test(t, what_grows_beyond_the_request_moves_out_in_order);
-    tcase_add_test(t, a_long_part_is_held_by_reference);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(request_suite)
+UNIT_SUITE_WITH("request", begin, end, {a_new_request_is_blank},
+                {a_short_reply_is_held_in_the_request_itself},
+                {what_grows_beyond_the_request_moves_out_in_order},
+                {a_long_part_is_held_by_reference})

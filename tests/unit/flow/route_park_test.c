@@ -2,6 +2,7 @@
  * Slot 3300 is that of key b. */
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define TOO_MANY "-CLUSTERDOWN Too many requests wait for nodes of the cluster\r\n"
@@ -172,24 +173,12 @@ START_TEST(a_waiting_request_whose_client_leaves_is_no_harm)
 }
 END_TEST
 
-static Suite *route_park_suite(void)
-{
-    Suite *suite = suite_create("route_park");
-    TCase *t = tcase_create("route_park");
-    tcase_add_checked_fixture(t, flow_begin_wide, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_waiting_request_is_not_overtaken_by_a_later_one_of_its_client);
-    tcase_add_test(t, several_refused_requests_are_sent_again_one_after_the_other);
-    tcase_add_test(t, a_request_for_a_dead_node_waits_for_it_to_return);
-    tcase_add_test(t, a_request_for_a_dead_master_goes_to_the_replica_that_takes_over);
-    tcase_add_test(t, waiting_ends_with_an_error_at_failover_timeout);
-    tcase_add_test(t, an_uncovered_slot_waits_for_an_owner);
-    tcase_add_test(t, too_many_waiting_requests_are_refused);
-    tcase_add_test(t, waiting_requests_are_bounded_in_bytes);
-    tcase_add_test(t, a_refused_split_request_is_one_error);
-    tcase_add_test(t, a_waiting_request_whose_client_leaves_is_no_harm);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(route_park_suite)
+UNIT_SUITE_WITH("route_park", flow_begin_wide, flow_end,
+                {a_waiting_request_is_not_overtaken_by_a_later_one_of_its_client},
+                {several_refused_requests_are_sent_again_one_after_the_other},
+                {a_request_for_a_dead_node_waits_for_it_to_return},
+                {a_request_for_a_dead_master_goes_to_the_replica_that_takes_over},
+                {waiting_ends_with_an_error_at_failover_timeout},
+                {an_uncovered_slot_waits_for_an_owner}, {too_many_waiting_requests_are_refused},
+                {waiting_requests_are_bounded_in_bytes}, {a_refused_split_request_is_one_error},
+                {a_waiting_request_whose_client_leaves_is_no_harm})

@@ -2,6 +2,7 @@
  * is the end of a request. Slot 3300 is that of key b. */
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -353,33 +354,21 @@ START_TEST(a_held_part_of_a_reply_is_forgotten_when_it_is_cut)
 }
 END_TEST
 
-static Suite *route_refusal_suite(void)
-{
-    Suite *suite = suite_create("route_refusal");
-    TCase *t = tcase_create("route_refusal");
-    tcase_add_checked_fixture(t, flow_begin_wide, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, moved_is_followed_and_remembered);
-    tcase_add_test(t, moved_without_a_host_names_the_host_that_said_it);
-    tcase_add_test(t, moved_from_who_is_not_the_owner_any_more_turns_nothing_back);
-    tcase_add_test(t, moved_to_who_says_it_waits_for_the_map);
-    tcase_add_test(t, ask_is_followed_once_behind_asking_whose_reply_is_swallowed);
-    tcase_add_test(t, a_dead_target_of_ask_is_given_up_for_the_slots_owner);
-    tcase_add_test(t, redirected_requests_keep_their_order_and_later_ones_wait);
-    tcase_add_test(t, a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed);
-    tcase_add_test(t, a_redirect_of_a_slot_that_can_not_be_is_not_believed);
-    tcase_add_test(t, nodes_that_redirect_to_each_other_cost_a_pause_and_then_an_error);
-    tcase_add_test(t, a_refused_request_is_sent_again);
-    tcase_add_test(t, other_errors_are_the_reply);
-    tcase_add_test(t, a_write_whose_connection_is_cut_fails_and_is_not_sent_again);
-    tcase_add_test(t, what_follows_a_retried_read_waits_behind_it);
-    tcase_add_test(t, part_of_a_write_that_left_is_a_write_that_was_sent);
-    tcase_add_test(t, a_reply_that_had_begun_to_reach_the_client_cannot_be_repaired);
-    tcase_add_test(t, a_reply_of_middle_size_that_is_cut_is_asked_for_again);
-    tcase_add_test(t, a_short_reply_that_is_cut_is_asked_for_again);
-    tcase_add_test(t, a_held_part_of_a_reply_is_forgotten_when_it_is_cut);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(route_refusal_suite)
+UNIT_SUITE_WITH("route_refusal", flow_begin_wide, flow_end, {moved_is_followed_and_remembered},
+                {moved_without_a_host_names_the_host_that_said_it},
+                {moved_from_who_is_not_the_owner_any_more_turns_nothing_back},
+                {moved_to_who_says_it_waits_for_the_map},
+                {ask_is_followed_once_behind_asking_whose_reply_is_swallowed},
+                {a_dead_target_of_ask_is_given_up_for_the_slots_owner},
+                {redirected_requests_keep_their_order_and_later_ones_wait},
+                {a_redirect_of_a_slot_that_was_not_asked_for_is_not_believed},
+                {a_redirect_of_a_slot_that_can_not_be_is_not_believed},
+                {nodes_that_redirect_to_each_other_cost_a_pause_and_then_an_error},
+                {a_refused_request_is_sent_again}, {other_errors_are_the_reply},
+                {a_write_whose_connection_is_cut_fails_and_is_not_sent_again},
+                {what_follows_a_retried_read_waits_behind_it},
+                {part_of_a_write_that_left_is_a_write_that_was_sent},
+                {a_reply_that_had_begun_to_reach_the_client_cannot_be_repaired},
+                {a_reply_of_middle_size_that_is_cut_is_asked_for_again},
+                {a_short_reply_that_is_cut_is_asked_for_again},
+                {a_held_part_of_a_reply_is_forgotten_when_it_is_cut})

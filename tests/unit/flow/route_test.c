@@ -160,23 +160,13 @@ START_TEST(read_from_sends_every_clients_reads_to_replicas)
 }
 END_TEST
 
-static Suite *route_suite(void)
-{
-    Suite *suite = suite_create("route");
-    TCase *t = tcase_create("route");
-    tcase_add_checked_fixture(t, flow_begin_wide, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, what_is_in_flight_to_an_old_owner_comes_before_what_follows);
-    tcase_add_test(t, requests_of_a_node_that_the_cluster_calls_dead_are_taken_back);
-    tcase_add_test(t, a_demoted_node_that_is_silent_has_little_time);
-    tcase_add_test(t, requests_without_keys_avoid_a_node_that_is_not_well);
-    tcase_add_test(t, a_readonly_client_reads_from_a_replica_and_writes_to_the_master);
-    tcase_add_test(t, a_replica_that_is_not_fit_is_not_asked);
-    tcase_add_test(t, the_master_serves_what_a_replica_refuses_or_loses);
-    tcase_add_test(t, a_replica_that_cannot_be_reached_costs_no_read);
-    tcase_add_test(t, read_from_sends_every_clients_reads_to_replicas);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(route_suite)
+UNIT_SUITE_WITH("route", flow_begin_wide, flow_end,
+                {what_is_in_flight_to_an_old_owner_comes_before_what_follows},
+                {requests_of_a_node_that_the_cluster_calls_dead_are_taken_back},
+                {a_demoted_node_that_is_silent_has_little_time},
+                {requests_without_keys_avoid_a_node_that_is_not_well},
+                {a_readonly_client_reads_from_a_replica_and_writes_to_the_master},
+                {a_replica_that_is_not_fit_is_not_asked},
+                {the_master_serves_what_a_replica_refuses_or_loses},
+                {a_replica_that_cannot_be_reached_costs_no_read},
+                {read_from_sends_every_clients_reads_to_replicas})

@@ -148,22 +148,11 @@ START_TEST(a_long_error_of_an_unknown_script_comes_whole)
 }
 END_TEST
 
-static Suite *script_suite(void)
-{
-    Suite *suite = suite_create("script");
-    TCase *t = tcase_create("script");
-    tcase_add_checked_fixture(t, flow_begin, end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_known_script_is_loaded_before_its_first_use_on_a_connection);
-    tcase_add_test(t, a_script_that_a_node_forgot_is_loaded_again);
-    tcase_add_test(t, script_load_teaches_and_script_flush_forgets);
-    tcase_add_test(t, an_unknown_script_is_the_clients_error);
-    tcase_add_test(t, a_long_error_of_an_unknown_script_comes_whole);
-    tcase_add_test(t, a_script_without_keys_goes_to_any_master);
-    tcase_add_test(t, a_script_is_loaded_where_an_ask_led);
-    tcase_add_test(t, a_script_is_loaded_again_where_it_was_moved_to);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(script_suite)
+UNIT_SUITE_WITH("script", flow_begin, end,
+                {a_known_script_is_loaded_before_its_first_use_on_a_connection},
+                {a_script_that_a_node_forgot_is_loaded_again},
+                {script_load_teaches_and_script_flush_forgets},
+                {an_unknown_script_is_the_clients_error},
+                {a_long_error_of_an_unknown_script_comes_whole},
+                {a_script_without_keys_goes_to_any_master}, {a_script_is_loaded_where_an_ask_led},
+                {a_script_is_loaded_again_where_it_was_moved_to})

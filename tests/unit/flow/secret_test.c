@@ -63,13 +63,4 @@ START_TEST(passwords_are_hidden)
 }
 END_TEST
 
-static Suite *secret_suite(void)
-{
-    Suite *suite = suite_create("secret");
-    TCase *tc = tcase_create("secret");
-    tcase_add_loop_test(tc, passwords_are_hidden, 0, sizeof cases / sizeof *cases);
-    suite_add_tcase(suite, tc);
-    return suite;
-}
-
-UNIT_MAIN(secret_suite)
+UNIT_SUITE("secret", {passwords_are_hidden, sizeof cases / sizeof *cases})

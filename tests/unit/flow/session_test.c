@@ -104,19 +104,7 @@ START_TEST(in_a_transaction_nothing_waits_for_what_is_under_way)
 }
 END_TEST
 
-static Suite *session_suite(void)
-{
-    Suite *suite = suite_create("session");
-    TCase *t = tcase_create("session");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_client_that_holds_nothing_has_no_session);
-    tcase_add_test(t, reset_begins_anew);
-    tcase_add_test(t, reset_takes_the_protocol_and_what_is_tracked_back);
-    tcase_add_test(t, who_leaves_gives_everything_back);
-    tcase_add_test(t, in_a_transaction_nothing_waits_for_what_is_under_way);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(session_suite)
+UNIT_SUITE_WITH("session", flow_begin, flow_end, {a_client_that_holds_nothing_has_no_session},
+                {reset_begins_anew}, {reset_takes_the_protocol_and_what_is_tracked_back},
+                {who_leaves_gives_everything_back},
+                {in_a_transaction_nothing_waits_for_what_is_under_way})

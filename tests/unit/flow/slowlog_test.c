@@ -132,20 +132,7 @@ START_TEST(reset_forgets_all)
 }
 END_TEST
 
-static Suite *slowlog_suite(void)
-{
-    Suite *suite = suite_create("slowlog");
-    TCase *tc = tcase_create("slowlog");
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, entry_is_an_element_of_slowlog_get);
-    tcase_add_test(tc, long_argument_is_cut_as_redis_does);
-    tcase_add_test(tc, many_arguments_are_cut_as_redis_does);
-    tcase_add_test(tc, passwords_are_not_kept);
-    tcase_add_test(tc, oldest_entries_give_way);
-    tcase_add_test(tc, no_entry_is_kept_when_none_may_be);
-    tcase_add_test(tc, reset_forgets_all);
-    suite_add_tcase(suite, tc);
-    return suite;
-}
-
-UNIT_MAIN(slowlog_suite)
+UNIT_SUITE_WITH("slowlog", setup, teardown, {entry_is_an_element_of_slowlog_get},
+                {long_argument_is_cut_as_redis_does}, {many_arguments_are_cut_as_redis_does},
+                {passwords_are_not_kept}, {oldest_entries_give_way},
+                {no_entry_is_kept_when_none_may_be}, {reset_forgets_all})

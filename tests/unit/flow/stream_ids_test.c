@@ -41,16 +41,6 @@ START_TEST(the_end_of_a_stream_is_asked_of_who_has_it)
 }
 END_TEST
 
-static Suite *stream_ids_suite(void)
-{
-    Suite *suite = suite_create("stream_ids");
-    TCase *t = tcase_create("stream_ids");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, the_end_of_a_stream_stays_where_it_was_when_the_command_came);
-    tcase_add_test(t, the_end_of_a_stream_is_asked_of_who_has_it);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(stream_ids_suite)
+UNIT_SUITE_WITH("stream_ids", flow_begin, flow_end,
+                {the_end_of_a_stream_stays_where_it_was_when_the_command_came},
+                {the_end_of_a_stream_is_asked_of_who_has_it})

@@ -5,6 +5,7 @@
 #include "support/unit.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -273,22 +274,10 @@ START_TEST(reading_can_be_switched_off_and_on)
 }
 END_TEST
 
-static Suite *stream_suite(void)
-{
-    Suite *suite = suite_create("stream");
-    TCase *t = tcase_create("stream");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_add_test(t, what_is_appended_in_a_turn_leaves_in_one_write);
-    tcase_add_test(t, nodes_are_written_to_before_clients_and_the_last_one_first);
-    tcase_add_test(t, what_expects_more_waits_for_it);
-    tcase_add_test(t, what_expects_more_in_vain_waits_for_a_moment);
-    tcase_add_test(t, a_retaining_stream_keeps_what_is_not_acknowledged);
-    tcase_add_test(t, retained_bytes_leave_once_and_in_order);
-    tcase_add_test(t, a_socket_that_refuses_bytes_is_waited_for);
-    tcase_add_test(t, a_peer_that_has_gone_fails_the_stream);
-    tcase_add_test(t, reading_can_be_switched_off_and_on);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(stream_suite)
+UNIT_SUITE_WITH("stream", begin, end, {what_is_appended_in_a_turn_leaves_in_one_write},
+                {nodes_are_written_to_before_clients_and_the_last_one_first},
+                {what_expects_more_waits_for_it}, {what_expects_more_in_vain_waits_for_a_moment},
+                {a_retaining_stream_keeps_what_is_not_acknowledged},
+                {retained_bytes_leave_once_and_in_order},
+                {a_socket_that_refuses_bytes_is_waited_for},
+                {a_peer_that_has_gone_fails_the_stream}, {reading_can_be_switched_off_and_on})

@@ -5,6 +5,7 @@
 #include "flow/survey.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -396,27 +397,11 @@ START_TEST(samples_are_told_before_they_fade)
 }
 END_TEST
 
-static Suite *survey_suite(void)
-{
-    Suite *suite = suite_create("survey");
-    TCase *t = tcase_create("survey");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, connections_and_what_is_under_way);
-    tcase_add_test(t, bytes_of_closed_connections_are_not_forgotten);
-    tcase_add_test(t, what_waits_is_told_with_its_node_and_its_age);
-    tcase_add_test(t, what_waits_for_a_node_that_was_named_waits_there);
-    tcase_add_test(t, a_client_is_told_as_it_is);
-    tcase_add_test(t, nobody_and_what_is_not_known);
-    tcase_add_test(t, the_greatest_are_shown);
-    tcase_add_test(t, slow_requests_are_told_once);
-    tcase_add_test(t, the_latest_of_many_slow_requests_are_told);
-    tcase_add_test(t, a_long_slow_request_is_cut);
-    tcase_add_test(t, sightings_are_told_once);
-    tcase_add_test(t, slots_that_are_moving);
-    tcase_add_test(t, samples_are_told_before_they_fade);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(survey_suite)
+UNIT_SUITE_WITH("survey", begin, end, {connections_and_what_is_under_way},
+                {bytes_of_closed_connections_are_not_forgotten},
+                {what_waits_is_told_with_its_node_and_its_age},
+                {what_waits_for_a_node_that_was_named_waits_there}, {a_client_is_told_as_it_is},
+                {nobody_and_what_is_not_known}, {the_greatest_are_shown},
+                {slow_requests_are_told_once}, {the_latest_of_many_slow_requests_are_told},
+                {a_long_slow_request_is_cut}, {sightings_are_told_once}, {slots_that_are_moving},
+                {samples_are_told_before_they_fade})

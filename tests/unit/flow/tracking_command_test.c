@@ -230,22 +230,9 @@ START_TEST(who_is_told_instead_may_be_another_workers_client)
 }
 END_TEST
 
-static Suite *tracking_command_suite(void)
-{
-    Suite *suite = suite_create("tracking_command");
-    TCase *t = tcase_create("tracking_command");
-    tcase_add_checked_fixture(t, tracking_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, bad_options_switch_nothing_on);
-    tcase_add_test(t, a_client_is_told_how_it_tracks);
-    tcase_add_test(t, in_resp2_it_is_told_in_lists);
-    tcase_add_test(t, modes_are_not_changed_while_it_tracks);
-    tcase_add_test(t, caching_is_for_the_next_command_of_its_mode);
-    tcase_add_test(t, prefixes_are_added_and_do_not_overlap);
-    tcase_add_test(t, who_is_told_instead_is_checked_and_shown);
-    tcase_add_test(t, who_is_told_instead_may_be_another_workers_client);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(tracking_command_suite)
+UNIT_SUITE_WITH("tracking_command", tracking_begin, flow_end, {bad_options_switch_nothing_on},
+                {a_client_is_told_how_it_tracks}, {in_resp2_it_is_told_in_lists},
+                {modes_are_not_changed_while_it_tracks},
+                {caching_is_for_the_next_command_of_its_mode},
+                {prefixes_are_added_and_do_not_overlap}, {who_is_told_instead_is_checked_and_shown},
+                {who_is_told_instead_may_be_another_workers_client})

@@ -126,21 +126,11 @@ START_TEST(an_invalidation_on_its_way_when_tracking_ends_is_no_harm)
 }
 END_TEST
 
-static Suite *tracking_lease_suite(void)
-{
-    Suite *suite = suite_create("tracking_lease");
-    TCase *t = tcase_create("tracking_lease");
-    tcase_add_checked_fixture(t, tracking_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_lease_is_told_before_its_first_request);
-    tcase_add_test(t, everything_is_invalid_when_a_lease_is_lost);
-    tcase_add_test(t, everything_is_invalid_when_a_slot_moves);
-    tcase_add_test(t, a_listener_stands_beside_each_lease_of_a_redirection);
-    tcase_add_test(t, what_is_no_invalidation_closes_the_lease);
-    tcase_add_test(t, a_client_that_leaves_takes_its_leases_along);
-    tcase_add_test(t, an_invalidation_on_its_way_when_tracking_ends_is_no_harm);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(tracking_lease_suite)
+UNIT_SUITE_WITH("tracking_lease", tracking_begin, flow_end,
+                {a_lease_is_told_before_its_first_request},
+                {everything_is_invalid_when_a_lease_is_lost},
+                {everything_is_invalid_when_a_slot_moves},
+                {a_listener_stands_beside_each_lease_of_a_redirection},
+                {what_is_no_invalidation_closes_the_lease},
+                {a_client_that_leaves_takes_its_leases_along},
+                {an_invalidation_on_its_way_when_tracking_ends_is_no_harm})

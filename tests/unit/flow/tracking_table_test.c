@@ -141,20 +141,8 @@ START_TEST(who_tracks_is_counted_once)
 }
 END_TEST
 
-static Suite *tracking_table_suite(void)
-{
-    Suite *suite = suite_create("tracking_table");
-    TCase *t = tcase_create("tracking_table");
-    tcase_add_checked_fixture(t, begin, end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_resp3_target_gets_a_push);
-    tcase_add_test(t, a_resp2_target_gets_a_message_if_it_has_subscribed);
-    tcase_add_test(t, a_target_that_has_left_breaks_the_redirection);
-    tcase_add_test(t, a_source_that_has_left_gets_no_mail_back);
-    tcase_add_test(t, a_target_that_does_not_exist_is_refused);
-    tcase_add_test(t, who_tracks_is_counted_once);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(tracking_table_suite)
+UNIT_SUITE_WITH("tracking_table", begin, end, {a_resp3_target_gets_a_push},
+                {a_resp2_target_gets_a_message_if_it_has_subscribed},
+                {a_target_that_has_left_breaks_the_redirection},
+                {a_source_that_has_left_gets_no_mail_back},
+                {a_target_that_does_not_exist_is_refused}, {who_tracks_is_counted_once})

@@ -123,21 +123,11 @@ START_TEST(an_error_that_quotes_a_prefix_is_one_line)
 }
 END_TEST
 
-static Suite *tracking_suite(void)
-{
-    Suite *suite = suite_create("tracking");
-    TCase *t = tcase_create("tracking");
-    tcase_add_checked_fixture(t, tracking_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, an_invalidation_stays_behind_the_reply_before_it);
-    tcase_add_test(t, an_invalidation_of_a_part_stays_behind_the_whole);
-    tcase_add_test(t, caching_goes_directly_before_each_part);
-    tcase_add_test(t, what_asking_leaves_untracked_is_invalid_at_once);
-    tcase_add_test(t, ping_waits_for_what_the_nodes_have_to_say);
-    tcase_add_test(t, what_a_transaction_read_before_it_tracked_is_invalid);
-    tcase_add_test(t, an_error_that_quotes_a_prefix_is_one_line);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(tracking_suite)
+UNIT_SUITE_WITH("tracking", tracking_begin, flow_end,
+                {an_invalidation_stays_behind_the_reply_before_it},
+                {an_invalidation_of_a_part_stays_behind_the_whole},
+                {caching_goes_directly_before_each_part},
+                {what_asking_leaves_untracked_is_invalid_at_once},
+                {ping_waits_for_what_the_nodes_have_to_say},
+                {what_a_transaction_read_before_it_tracked_is_invalid},
+                {an_error_that_quotes_a_prefix_is_one_line})

@@ -216,27 +216,16 @@ START_TEST(slowlog_reset_keeps_what_came_since_exec)
 }
 END_TEST
 
-static Suite *transaction_reply_suite(void)
-{
-    Suite *suite = suite_create("transaction_reply");
-    TCase *t = tcase_create("transaction_reply");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, an_error_of_the_node_while_queueing_is_the_cause_of_execabort);
-    tcase_add_test(t, errors_of_commands_inside_exec_are_in_their_places);
-    tcase_add_test(t, own_commands_have_their_replies_in_the_right_places);
-    tcase_add_test(t, an_array_of_another_length_is_not_put_together);
-    tcase_add_test(t, own_commands_alone_need_no_node);
-    tcase_add_test(t, own_commands_are_run_though_they_are_too_long_by_now);
-    tcase_add_test(t, own_commands_may_be_answered_later);
-    tcase_add_test(t, own_commands_are_not_run_when_nothing_was_executed);
-    tcase_add_test(t, commands_for_all_masters_are_completed_after_exec);
-    tcase_add_test(t, own_commands_follow_each_other);
-    tcase_add_test(t, who_leaves_between_own_commands_leaves_nothing_behind);
-    tcase_add_test(t, client_reply_inside_a_transaction_is_as_in_redis);
-    tcase_add_test(t, slowlog_reset_keeps_what_came_since_exec);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(transaction_reply_suite)
+UNIT_SUITE_WITH("transaction_reply", flow_begin, flow_end,
+                {an_error_of_the_node_while_queueing_is_the_cause_of_execabort},
+                {errors_of_commands_inside_exec_are_in_their_places},
+                {own_commands_have_their_replies_in_the_right_places},
+                {an_array_of_another_length_is_not_put_together}, {own_commands_alone_need_no_node},
+                {own_commands_are_run_though_they_are_too_long_by_now},
+                {own_commands_may_be_answered_later},
+                {own_commands_are_not_run_when_nothing_was_executed},
+                {commands_for_all_masters_are_completed_after_exec},
+                {own_commands_follow_each_other},
+                {who_leaves_between_own_commands_leaves_nothing_behind},
+                {client_reply_inside_a_transaction_is_as_in_redis},
+                {slowlog_reset_keeps_what_came_since_exec})

@@ -321,35 +321,17 @@ START_TEST(client_pause_holds_back_exec_of_what_writes)
 }
 END_TEST
 
-static Suite *transaction_suite(void)
-{
-    Suite *suite = suite_create("transaction");
-    const TTest *tests[] = {
-        a_transaction_is_sent_in_one_piece_at_exec,
-        transactions_travel_among_other_requests_on_the_shared_connection,
-        empty_transactions_are_answered_here,
-        errors_while_queueing_make_exec_fail,
-        nested_multi_and_watch_are_errors_that_spoil_nothing,
-        keys_of_another_slot_are_refused_at_once,
-        what_is_queued_is_bounded,
-        large_transactions_are_whole_and_travel_alone,
-        a_moved_transaction_is_sent_again_as_a_whole,
-        ask_is_followed_with_asking_before_multi,
-        a_refused_exec_is_sent_again,
-        a_refused_multi_behind_which_commands_were_executed_is_no_refusal,
-        a_lost_connection_fails_what_writes_and_retries_what_reads,
-        a_client_that_leaves_leaves_no_harm,
-        an_exec_that_fails_at_the_output_limit_closes_its_client,
-        reset_and_quit_leave_the_transaction,
-        scripts_are_brought_along_before_multi,
-        client_pause_holds_back_exec_of_what_writes,
-    };
-    TCase *tcase = tcase_create("transaction");
-    tcase_add_checked_fixture(tcase, flow_begin, flow_end);
-    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    return suite;
-}
-
-UNIT_MAIN(transaction_suite)
+UNIT_SUITE_WITH("transaction", flow_begin, flow_end, {a_transaction_is_sent_in_one_piece_at_exec},
+                {transactions_travel_among_other_requests_on_the_shared_connection},
+                {empty_transactions_are_answered_here}, {errors_while_queueing_make_exec_fail},
+                {nested_multi_and_watch_are_errors_that_spoil_nothing},
+                {keys_of_another_slot_are_refused_at_once}, {what_is_queued_is_bounded},
+                {large_transactions_are_whole_and_travel_alone},
+                {a_moved_transaction_is_sent_again_as_a_whole},
+                {ask_is_followed_with_asking_before_multi}, {a_refused_exec_is_sent_again},
+                {a_refused_multi_behind_which_commands_were_executed_is_no_refusal},
+                {a_lost_connection_fails_what_writes_and_retries_what_reads},
+                {a_client_that_leaves_leaves_no_harm},
+                {an_exec_that_fails_at_the_output_limit_closes_its_client},
+                {reset_and_quit_leave_the_transaction}, {scripts_are_brought_along_before_multi},
+                {client_pause_holds_back_exec_of_what_writes})

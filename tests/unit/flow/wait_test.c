@@ -85,18 +85,8 @@ START_TEST(a_client_that_leaves_takes_its_wait_from_all_nodes)
 }
 END_TEST
 
-static Suite *wait_suite(void)
-{
-    Suite *suite = suite_create("wait");
-    TCase *t = tcase_create("wait");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, wait_asks_the_masters_that_were_written_to_and_the_least_counts);
-    tcase_add_test(t, wait_goes_to_all_masters_for_who_wrote_nothing);
-    tcase_add_test(t, wait_does_not_count_where_the_offset_could_not_be_noted);
-    tcase_add_test(t, a_client_that_leaves_takes_its_wait_from_all_nodes);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(wait_suite)
+UNIT_SUITE_WITH("wait", flow_begin, flow_end,
+                {wait_asks_the_masters_that_were_written_to_and_the_least_counts},
+                {wait_goes_to_all_masters_for_who_wrote_nothing},
+                {wait_does_not_count_where_the_offset_could_not_be_noted},
+                {a_client_that_leaves_takes_its_wait_from_all_nodes})

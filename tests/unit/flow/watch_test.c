@@ -2,6 +2,7 @@
 #include "flow/watch.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct watch_command *at_node(enum flow_node node, const char *name)
@@ -215,24 +216,10 @@ START_TEST(what_is_shown_is_printable_and_fits)
 }
 END_TEST
 
-static Suite *watch_suite(void)
-{
-    Suite *suite = suite_create("watch");
-    TCase *t = tcase_create("watch");
-    tcase_add_checked_fixture(t, flow_begin, flow_end);
-    tcase_add_test(t, each_reply_counts_at_its_node_and_command);
-    tcase_add_test(t, redirects_and_refusals_count_at_the_node_that_said_them);
-    tcase_add_test(t, samples_tell_the_hot_key);
-    tcase_add_test(t, parts_of_a_split_request_are_samples_too);
-    tcase_add_test(t, every_key_of_a_command_counts);
-    tcase_add_test(t, keys_of_a_transaction_count);
-    tcase_add_test(t, the_time_in_slotway_ends_with_the_reply);
-    tcase_add_test(t, a_refusal_over_slots_is_kept_as_an_example);
-    tcase_add_test(t, a_password_is_not_shown);
-    tcase_add_test(t, a_large_reply_is_noted);
-    tcase_add_test(t, what_is_shown_is_printable_and_fits);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(watch_suite)
+UNIT_SUITE_WITH("watch", flow_begin, flow_end, {each_reply_counts_at_its_node_and_command},
+                {redirects_and_refusals_count_at_the_node_that_said_them},
+                {samples_tell_the_hot_key}, {parts_of_a_split_request_are_samples_too},
+                {every_key_of_a_command_counts}, {keys_of_a_transaction_count},
+                {the_time_in_slotway_ends_with_the_reply},
+                {a_refusal_over_slots_is_kept_as_an_example}, {a_password_is_not_shown},
+                {a_large_reply_is_noted}, {what_is_shown_is_printable_and_fits})

@@ -152,19 +152,8 @@ START_TEST(topologies_in_a_row_are_taken_over_and_given_back)
 }
 END_TEST
 
-static Suite *worker_suite(void)
-{
-    Suite *suite = suite_create("worker");
-    TCase *t = tcase_create("worker");
-    tcase_add_checked_fixture(t, begin, NULL);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_client_that_was_handed_over_is_served);
-    tcase_add_test(t, a_new_configuration_is_in_force_for_new_requests);
-    tcase_add_test(t, draining_closes_idle_clients_and_ends);
-    tcase_add_test(t, draining_waits_for_requests_and_no_longer_than_it_may);
-    tcase_add_test(t, topologies_in_a_row_are_taken_over_and_given_back);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(worker_suite)
+UNIT_SUITE_WITH("worker", begin, NULL, {a_client_that_was_handed_over_is_served},
+                {a_new_configuration_is_in_force_for_new_requests},
+                {draining_closes_idle_clients_and_ends},
+                {draining_waits_for_requests_and_no_longer_than_it_may},
+                {topologies_in_a_row_are_taken_over_and_given_back})

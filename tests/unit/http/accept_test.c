@@ -232,22 +232,9 @@ START_TEST(more_addresses_than_sockets)
 }
 END_TEST
 
-static Suite *accept_suite(void)
-{
-    Suite *suite = suite_create("accept");
-    TCase *t = tcase_create("accept");
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_share_of_the_files_that_may_be_open);
-    tcase_add_test(t, connections_come_and_go_in_any_order);
-    tcase_add_test(t, the_oldest_that_has_shown_no_password_makes_room);
-    tcase_add_test(t, silent_ones_cannot_keep_an_operator_out);
-    tcase_add_test(t, operators_are_not_closed_for_others);
-    tcase_add_test(t, without_descriptors_it_pauses_and_goes_on);
-    tcase_add_test(t, all_addresses_of_stats_bind);
-    tcase_add_test(t, an_address_that_must_be_there_is_missing);
-    tcase_add_test(t, more_addresses_than_sockets);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(accept_suite)
+UNIT_SUITE("accept", {a_share_of_the_files_that_may_be_open},
+           {connections_come_and_go_in_any_order},
+           {the_oldest_that_has_shown_no_password_makes_room},
+           {silent_ones_cannot_keep_an_operator_out}, {operators_are_not_closed_for_others},
+           {without_descriptors_it_pauses_and_goes_on}, {all_addresses_of_stats_bind},
+           {an_address_that_must_be_there_is_missing}, {more_addresses_than_sockets})

@@ -203,23 +203,10 @@ START_TEST(what_is_no_id_closes_nobody)
 }
 END_TEST
 
-static Suite *action_suite(void)
-{
-    Suite *suite = suite_create("action");
-    TCase *t = tcase_create("action");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, refresh_asks_the_nodes);
-    tcase_add_test(t, drain_and_resume_reach_the_main_thread);
-    tcase_add_loop_test(t, without_the_token_nothing_happens, 0,
-                        sizeof bad_forms / sizeof *bad_forms);
-    tcase_add_test(t, fields_are_found_wherever_they_stand_and_however_they_are_written);
-    tcase_add_test(t, without_stats_admin_the_token_is_of_no_use);
-    tcase_add_test(t, without_a_token_no_action_is_possible);
-    tcase_add_test(t, a_client_is_closed_by_its_id);
-    tcase_add_loop_test(t, what_is_no_id_closes_nobody, 0, sizeof ids / sizeof *ids);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(action_suite)
+UNIT_SUITE_WITH("action", set_up, tear_down, {refresh_asks_the_nodes},
+                {drain_and_resume_reach_the_main_thread},
+                {without_the_token_nothing_happens, sizeof bad_forms / sizeof *bad_forms},
+                {fields_are_found_wherever_they_stand_and_however_they_are_written},
+                {without_stats_admin_the_token_is_of_no_use},
+                {without_a_token_no_action_is_possible}, {a_client_is_closed_by_its_id},
+                {what_is_no_id_closes_nobody, sizeof ids / sizeof *ids})

@@ -2,6 +2,7 @@
 #include "http/exchange.h"
 #include "support/page_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A page that shows an operator's figures is neither framed, nor guessed at, nor kept. */
@@ -74,19 +75,6 @@ START_TEST(each_is_counted)
 }
 END_TEST
 
-static Suite *answer_suite(void)
-{
-    Suite *suite = suite_create("answer");
-    TCase *t = tcase_create("answer");
-    tcase_add_checked_fixture(t, page_begin, page_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, each_has_the_headers_that_protect_it, 0,
-                        sizeof requests / sizeof *requests);
-    tcase_add_test(t, a_text_is_one_line);
-    tcase_add_test(t, a_head_has_the_length_and_no_body);
-    tcase_add_test(t, each_is_counted);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(answer_suite)
+UNIT_SUITE_WITH("answer", page_begin, page_end,
+                {each_has_the_headers_that_protect_it, sizeof requests / sizeof *requests},
+                {a_text_is_one_line}, {a_head_has_the_length_and_no_body}, {each_is_counted})

@@ -166,22 +166,9 @@ START_TEST(many_guessers_take_no_more_memory)
 }
 END_TEST
 
-static Suite *auth_suite(void)
-{
-    Suite *suite = suite_create("auth");
-    TCase *t = tcase_create("auth");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, a_plain_password);
-    tcase_add_test(t, a_hashed_password);
-    tcase_add_test(t, a_dollar_alone_makes_no_hash);
-    tcase_add_test(t, a_hash_of_an_unknown_method_lets_nobody_in);
-    tcase_add_test(t, the_default_password_serves_this_host_only);
-    tcase_add_test(t, names_that_may_be_asked_for_with_the_default_password);
-    tcase_add_test(t, who_guesses_too_often_must_wait);
-    tcase_add_test(t, one_ipv6_network_is_one_guesser);
-    tcase_add_test(t, many_guessers_take_no_more_memory);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(auth_suite)
+UNIT_SUITE_WITH("auth", setup, teardown, {a_plain_password}, {a_hashed_password},
+                {a_dollar_alone_makes_no_hash}, {a_hash_of_an_unknown_method_lets_nobody_in},
+                {the_default_password_serves_this_host_only},
+                {names_that_may_be_asked_for_with_the_default_password},
+                {who_guesses_too_often_must_wait}, {one_ipv6_network_is_one_guesser},
+                {many_guessers_take_no_more_memory})

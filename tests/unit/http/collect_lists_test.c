@@ -273,22 +273,9 @@ START_TEST(nodes_say_which_slots_they_give_away)
 }
 END_TEST
 
-static Suite *collect_lists_suite(void)
-{
-    Suite *suite = suite_create("collect_lists");
-    TCase *t = tcase_create("collect_lists");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, the_greatest_clients_of_all_workers);
-    tcase_add_test(t, a_worker_that_has_not_answered_is_left_out);
-    tcase_add_test(t, slow_requests_are_taken_once_and_kept);
-    tcase_add_test(t, large_values_come_newest_first);
-    tcase_add_test(t, the_same_refusal_is_one_line);
-    tcase_add_test(t, hot_keys_of_all_workers_add_up);
-    tcase_add_test(t, no_more_keys_than_are_shown);
-    tcase_add_test(t, load_and_moving_slots_are_those_of_now);
-    tcase_add_test(t, nodes_say_which_slots_they_give_away);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(collect_lists_suite)
+UNIT_SUITE_WITH("collect_lists", set_up, tear_down, {the_greatest_clients_of_all_workers},
+                {a_worker_that_has_not_answered_is_left_out},
+                {slow_requests_are_taken_once_and_kept}, {large_values_come_newest_first},
+                {the_same_refusal_is_one_line}, {hot_keys_of_all_workers_add_up},
+                {no_more_keys_than_are_shown}, {load_and_moving_slots_are_those_of_now},
+                {nodes_say_which_slots_they_give_away})

@@ -417,28 +417,11 @@ START_TEST(old_latencies_go)
 }
 END_TEST
 
-static Suite *collect_nodes_suite(void)
-{
-    Suite *suite = suite_create("collect_nodes");
-    TCase *tcase = tcase_create("collect_nodes");
-    tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, the_worst_of_a_node_is_its_state);
-    tcase_add_test(tcase, what_changed_since_when);
-    tcase_add_test(tcase, slots_without_a_master_since_when);
-    tcase_add_test(tcase, a_cluster_that_had_replicas_is_remembered);
-    tcase_add_test(tcase, another_node_at_the_same_index_starts_anew);
-    tcase_add_test(tcase, a_node_leaves);
-    tcase_add_test(tcase, facts_of_the_topology);
-    tcase_add_test(tcase, what_a_node_has_not_said_is_unknown);
-    tcase_add_test(tcase, what_a_node_has_said);
-    tcase_add_test(tcase, how_far_a_replica_is_behind);
-    tcase_add_test(tcase, what_workers_hold_adds_up);
-    tcase_add_test(tcase, replies_of_nodes_and_commands_add_up);
-    tcase_add_test(tcase, errors_and_bytes_of_a_node);
-    tcase_add_test(tcase, a_node_that_left_stays_in_the_sums);
-    tcase_add_test(tcase, old_latencies_go);
-    suite_add_tcase(suite, tcase);
-    return suite;
-}
-
-UNIT_MAIN(collect_nodes_suite)
+UNIT_SUITE_WITH("collect_nodes", set_up, tear_down, {the_worst_of_a_node_is_its_state},
+                {what_changed_since_when}, {slots_without_a_master_since_when},
+                {a_cluster_that_had_replicas_is_remembered},
+                {another_node_at_the_same_index_starts_anew}, {a_node_leaves},
+                {facts_of_the_topology}, {what_a_node_has_not_said_is_unknown},
+                {what_a_node_has_said}, {how_far_a_replica_is_behind}, {what_workers_hold_adds_up},
+                {replies_of_nodes_and_commands_add_up}, {errors_and_bytes_of_a_node},
+                {a_node_that_left_stays_in_the_sums}, {old_latencies_go})

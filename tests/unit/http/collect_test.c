@@ -248,21 +248,6 @@ START_TEST(an_hour_leaves_nothing_behind)
 }
 END_TEST
 
-static Suite *collect_suite(void)
-{
-    Suite *suite = suite_create("collect");
-    TCase *t = tcase_create("collect");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_set_timeout(t, 120);
-    tcase_add_test(t, figures_of_nodes_and_commands);
-    tcase_add_test(t, what_is_under_way);
-    tcase_add_test(t, clients_slow_requests_and_refusals);
-    tcase_add_test(t, a_hot_key);
-    tcase_add_test(t, a_node_changes_and_leaves);
-    tcase_add_test(t, a_burst_of_redirects_is_an_event);
-    tcase_add_test(t, an_hour_leaves_nothing_behind);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(collect_suite)
+UNIT_SUITE_WITH("collect", setup, teardown, {figures_of_nodes_and_commands}, {what_is_under_way},
+                {clients_slow_requests_and_refusals}, {a_hot_key}, {a_node_changes_and_leaves},
+                {a_burst_of_redirects_is_an_event}, {an_hour_leaves_nothing_behind})

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "http/csv.h"
 #include "support/stats_unit.h"
+#include <stdlib.h>
 #include <string.h>
 
 START_TEST(every_row_of_the_csv_has_every_column)
@@ -25,14 +26,4 @@ START_TEST(every_row_of_the_csv_has_every_column)
 }
 END_TEST
 
-static Suite *csv_suite(void)
-{
-    Suite *suite = suite_create("csv");
-    TCase *t = tcase_create("csv");
-    tcase_add_checked_fixture(t, stats_begin, stats_end);
-    tcase_add_test(t, every_row_of_the_csv_has_every_column);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(csv_suite)
+UNIT_SUITE_WITH("csv", stats_begin, stats_end, {every_row_of_the_csv_has_every_column})

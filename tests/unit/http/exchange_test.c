@@ -2,6 +2,7 @@
 #include "http/exchange.h"
 #include "support/page_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What a body of an action may be long, and one more. */
@@ -276,26 +277,13 @@ START_TEST(one_that_goes_while_it_waits_is_not_answered)
 }
 END_TEST
 
-static Suite *exchange_suite(void)
-{
-    Suite *suite = suite_create("exchange");
-    TCase *t = tcase_create("exchange");
-    tcase_add_checked_fixture(t, page_begin, page_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, each_request_gets_its_answer, 0, sizeof requests / sizeof *requests);
-    tcase_add_loop_test(t, malformed_requests_harm_nobody, 0, sizeof malformed / sizeof *malformed);
-    tcase_add_test(t, headers_without_an_end_are_cut_off);
-    tcase_add_test(t, a_request_may_come_byte_by_byte);
-    tcase_add_test(t, requests_of_one_connection_are_answered_in_order);
-    tcase_add_test(t, who_guesses_has_to_wait);
-    tcase_add_test(t, with_the_default_password_only_own_names_are_served);
-    tcase_add_test(t, a_connection_that_has_shown_the_password_is_trusted);
-    tcase_add_test(t, those_that_wait_are_answered_when_the_workers_have_answered);
-    tcase_add_test(t, they_go_on_in_any_order);
-    tcase_add_test(t, those_that_wait_are_told_that_slotway_stops);
-    tcase_add_test(t, one_that_goes_while_it_waits_is_not_answered);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(exchange_suite)
+UNIT_SUITE_WITH("exchange", page_begin, page_end,
+                {each_request_gets_its_answer, sizeof requests / sizeof *requests},
+                {malformed_requests_harm_nobody, sizeof malformed / sizeof *malformed},
+                {headers_without_an_end_are_cut_off}, {a_request_may_come_byte_by_byte},
+                {requests_of_one_connection_are_answered_in_order}, {who_guesses_has_to_wait},
+                {with_the_default_password_only_own_names_are_served},
+                {a_connection_that_has_shown_the_password_is_trusted},
+                {those_that_wait_are_answered_when_the_workers_have_answered},
+                {they_go_on_in_any_order}, {those_that_wait_are_told_that_slotway_stops},
+                {one_that_goes_while_it_waits_is_not_answered})

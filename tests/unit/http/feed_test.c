@@ -262,26 +262,10 @@ START_TEST(streams_end_in_order_when_slotway_stops)
 }
 END_TEST
 
-static Suite *feed_suite(void)
-{
-    Suite *suite = suite_create("feed");
-    TCase *t = tcase_create("feed");
-    tcase_add_checked_fixture(t, page_begin, page_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, a_stream_begins_with_a_snapshot);
-    tcase_add_test(t, each_sample_is_told_to_all);
-    tcase_add_test(t, nothing_is_told_between_samples);
-    tcase_add_test(t, events_are_told_once);
-    tcase_add_test(t, an_event_is_not_lost_to_who_comes_before_it_is_told);
-    tcase_add_test(t, a_slow_reader_holds_one_text_and_loses_no_event);
-    tcase_add_test(t, one_more_listener_than_may_be_is_refused);
-    tcase_add_test(t, listeners_leave_in_any_order);
-    tcase_add_test(t, a_long_text_comes_whole);
-    tcase_add_test(t, a_password_is_needed);
-    tcase_add_test(t, a_head_has_no_stream);
-    tcase_add_test(t, streams_end_in_order_when_slotway_stops);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(feed_suite)
+UNIT_SUITE_WITH("feed", page_begin, page_end, {a_stream_begins_with_a_snapshot},
+                {each_sample_is_told_to_all}, {nothing_is_told_between_samples},
+                {events_are_told_once}, {an_event_is_not_lost_to_who_comes_before_it_is_told},
+                {a_slow_reader_holds_one_text_and_loses_no_event},
+                {one_more_listener_than_may_be_is_refused}, {listeners_leave_in_any_order},
+                {a_long_text_comes_whole}, {a_password_is_needed}, {a_head_has_no_stream},
+                {streams_end_in_order_when_slotway_stops})

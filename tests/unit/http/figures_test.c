@@ -87,17 +87,6 @@ START_TEST(a_minute_of_seconds)
 }
 END_TEST
 
-static Suite *figures_suite(void)
-{
-    Suite *suite = suite_create("figures");
-    TCase *t = tcase_create("figures");
-    tcase_add_test(t, each_is_described);
-    tcase_add_test(t, a_name_is_in_a_scope_once);
-    tcase_add_test(t, scopes_begin_where_they_are_said_to);
-    tcase_add_test(t, counters_of_workers_are_totals);
-    tcase_add_test(t, a_minute_of_seconds);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(figures_suite)
+UNIT_SUITE("figures", {each_is_described}, {a_name_is_in_a_scope_once},
+           {scopes_begin_where_they_are_said_to}, {counters_of_workers_are_totals},
+           {a_minute_of_seconds})

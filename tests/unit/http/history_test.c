@@ -115,19 +115,7 @@ START_TEST(missed_minutes_are_empty)
 }
 END_TEST
 
-static Suite *history_suite(void)
-{
-    Suite *suite = suite_create("history");
-    TCase *t = tcase_create("history");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, a_minute_is_the_mean_or_the_greatest_of_its_seconds);
-    tcase_add_test(t, what_was_not_measured_is_not_zero);
-    tcase_add_test(t, it_is_bounded_and_the_newest_are_kept);
-    tcase_add_test(t, missed_seconds_are_filled);
-    tcase_add_test(t, early_samples_keep_the_points_a_second_apart);
-    tcase_add_test(t, missed_minutes_are_empty);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(history_suite)
+UNIT_SUITE_WITH("history", setup, teardown, {a_minute_is_the_mean_or_the_greatest_of_its_seconds},
+                {what_was_not_measured_is_not_zero}, {it_is_bounded_and_the_newest_are_kept},
+                {missed_seconds_are_filled}, {early_samples_keep_the_points_a_second_apart},
+                {missed_minutes_are_empty})

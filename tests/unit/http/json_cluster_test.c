@@ -221,22 +221,6 @@ START_TEST(nodes)
 }
 END_TEST
 
-static Suite *json_cluster_suite(void)
-{
-    Suite *suite = suite_create("json_cluster");
-    TCase *t = tcase_create("json_cluster");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, ranges_of_slots);
-    tcase_add_test(t, states_of_slots);
-    tcase_add_test(t, before_a_node_has_answered);
-    tcase_add_test(t, very_many_ranges_are_cut);
-    tcase_add_test(t, load_is_rounded);
-    tcase_add_test(t, shards);
-    tcase_add_test(t, states_of_shards);
-    tcase_add_test(t, masters_without_slots_are_last);
-    tcase_add_test(t, nodes);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(json_cluster_suite)
+UNIT_SUITE_WITH("json_cluster", set_up, tear_down, {ranges_of_slots}, {states_of_slots},
+                {before_a_node_has_answered}, {very_many_ranges_are_cut}, {load_is_rounded},
+                {shards}, {states_of_shards}, {masters_without_slots_are_last}, {nodes})

@@ -162,19 +162,5 @@ START_TEST(refusals)
 }
 END_TEST
 
-static Suite *json_lists_suite(void)
-{
-    Suite *suite = suite_create("json_lists");
-    TCase *t = tcase_create("json_lists");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, commands);
-    tcase_add_test(t, clients);
-    tcase_add_test(t, slow_requests);
-    tcase_add_test(t, hot_keys);
-    tcase_add_test(t, large_values);
-    tcase_add_test(t, refusals);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(json_lists_suite)
+UNIT_SUITE_WITH("json_lists", set_up, tear_down, {commands}, {clients}, {slow_requests}, {hot_keys},
+                {large_values}, {refusals})

@@ -152,19 +152,6 @@ START_TEST(the_configuration_without_passwords)
 }
 END_TEST
 
-static Suite *json_proxy_suite(void)
-{
-    Suite *suite = suite_create("json_proxy");
-    TCase *t = tcase_create("json_proxy");
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_add_test(t, the_process);
-    tcase_add_test(t, states_of_the_process);
-    tcase_add_test(t, the_default_password_is_told);
-    tcase_add_test(t, workers);
-    tcase_add_test(t, actions_need_a_token);
-    tcase_add_test(t, the_configuration_without_passwords);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(json_proxy_suite)
+UNIT_SUITE_WITH("json_proxy", set_up, tear_down, {the_process}, {states_of_the_process},
+                {the_default_password_is_told}, {workers}, {actions_need_a_token},
+                {the_configuration_without_passwords})

@@ -177,18 +177,7 @@ START_TEST(a_huge_cluster_stays_small)
 }
 END_TEST
 
-static Suite *json_suite(void)
-{
-    Suite *suite = suite_create("json");
-    TCase *t = tcase_create("json");
-    tcase_add_checked_fixture(t, stats_begin, stats_end);
-    tcase_add_test(t, json_has_the_shape_of_the_sample);
-    tcase_add_test(t, every_figure_of_the_table_is_in_the_document);
-    tcase_add_test(t, a_snapshot_is_one_line_without_what_does_not_change);
-    tcase_add_test(t, passwords_are_not_shown);
-    tcase_add_test(t, a_huge_cluster_stays_small);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(json_suite)
+UNIT_SUITE_WITH("json", stats_begin, stats_end, {json_has_the_shape_of_the_sample},
+                {every_figure_of_the_table_is_in_the_document},
+                {a_snapshot_is_one_line_without_what_does_not_change}, {passwords_are_not_shown},
+                {a_huge_cluster_stays_small})

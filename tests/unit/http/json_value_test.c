@@ -93,19 +93,7 @@ START_TEST(nodes_are_named_by_their_ids)
 }
 END_TEST
 
-static Suite *json_value_suite(void)
-{
-    Suite *suite = suite_create("json_value");
-    TCase *t = tcase_create("json_value");
-    tcase_add_checked_fixture(t, stats_begin, stats_end);
-    tcase_add_test(t, numbers_are_short_and_what_is_unknown_is_null);
-    tcase_add_test(t, a_time_that_is_not_known_is_null);
-    tcase_add_test(t, texts_are_good_json_whatever_is_in_them);
-    tcase_add_test(t, values_go_into_objects_and_arrays);
-    tcase_add_test(t, latencies_are_whole_and_none_is_null);
-    tcase_add_test(t, nodes_are_named_by_their_ids);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(json_value_suite)
+UNIT_SUITE_WITH("json_value", stats_begin, stats_end,
+                {numbers_are_short_and_what_is_unknown_is_null}, {a_time_that_is_not_known_is_null},
+                {texts_are_good_json_whatever_is_in_them}, {values_go_into_objects_and_arrays},
+                {latencies_are_whole_and_none_is_null}, {nodes_are_named_by_their_ids})

@@ -3,6 +3,7 @@
 #include "http/metrics.h"
 #include "support/stats_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 START_TEST(metrics_are_complete_and_declared_once)
@@ -68,16 +69,5 @@ START_TEST(findings_are_counted_by_how_bad_they_are)
 }
 END_TEST
 
-static Suite *metrics_suite(void)
-{
-    Suite *suite = suite_create("metrics");
-    TCase *t = tcase_create("metrics");
-    tcase_add_checked_fixture(t, stats_begin, stats_end);
-    tcase_add_test(t, metrics_are_complete_and_declared_once);
-    tcase_add_test(t, an_address_is_there_once);
-    tcase_add_test(t, findings_are_counted_by_how_bad_they_are);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(metrics_suite)
+UNIT_SUITE_WITH("metrics", stats_begin, stats_end, {metrics_are_complete_and_declared_once},
+                {an_address_is_there_once}, {findings_are_counted_by_how_bad_they_are})

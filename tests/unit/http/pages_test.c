@@ -172,20 +172,8 @@ START_TEST(files_need_the_password)
 }
 END_TEST
 
-static Suite *pages_suite(void)
-{
-    Suite *suite = suite_create("pages");
-    TCase *t = tcase_create("pages");
-    tcase_add_checked_fixture(t, page_begin, page_end);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, paths_are_found_as_they_are);
-    tcase_add_loop_test(t, each_page_is_of_its_kind, 0, sizeof contents / sizeof *contents);
-    tcase_add_test(t, ready_is_who_can_serve_all_slots);
-    tcase_add_test(t, the_verdict_is_in_the_page);
-    tcase_add_loop_test(t, files_are_sent_as_the_browser_has_them, 0, sizeof asked / sizeof *asked);
-    tcase_add_test(t, files_need_the_password);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(pages_suite)
+UNIT_SUITE_WITH("pages", page_begin, page_end, {paths_are_found_as_they_are},
+                {each_page_is_of_its_kind, sizeof contents / sizeof *contents},
+                {ready_is_who_can_serve_all_slots}, {the_verdict_is_in_the_page},
+                {files_are_sent_as_the_browser_has_them, sizeof asked / sizeof *asked},
+                {files_need_the_password})

@@ -243,27 +243,11 @@ START_TEST(a_new_topology_is_the_one_that_readiness_is_about)
 }
 END_TEST
 
-static Suite *server_suite(void)
-{
-    Suite *suite = suite_create("server");
-    TCase *t = tcase_create("server");
-    tcase_add_checked_fixture(t, set_up, NULL);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, without_a_port_there_is_no_page);
-    tcase_add_test(t, a_port_that_is_taken_is_said);
-    tcase_add_test(t, the_default_password_is_said);
-    tcase_add_test(t, samples_come_by_themselves);
-    tcase_add_test(t, all_that_is_open_ends_when_slotway_stops);
-    tcase_add_test(t, each_start_has_a_token_of_its_own);
-    tcase_add_test(t, a_sample_is_taken_when_the_workers_have_answered);
-    tcase_add_test(t, one_that_does_not_answer_is_left_out);
-    tcase_add_test(t, requests_connections_and_streams_are_counted);
-    tcase_add_test(t, a_change_of_the_cluster_is_shown_soon);
-    tcase_add_test(t, a_sample_that_is_under_way_is_not_taken_twice);
-    tcase_add_test(t, a_new_configuration_is_in_force_at_once);
-    tcase_add_test(t, a_new_topology_is_the_one_that_readiness_is_about);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(server_suite)
+UNIT_SUITE_WITH(
+    "server", set_up, NULL, {without_a_port_there_is_no_page}, {a_port_that_is_taken_is_said},
+    {the_default_password_is_said}, {samples_come_by_themselves},
+    {all_that_is_open_ends_when_slotway_stops}, {each_start_has_a_token_of_its_own},
+    {a_sample_is_taken_when_the_workers_have_answered}, {one_that_does_not_answer_is_left_out},
+    {requests_connections_and_streams_are_counted}, {a_change_of_the_cluster_is_shown_soon},
+    {a_sample_that_is_under_way_is_not_taken_twice}, {a_new_configuration_is_in_force_at_once},
+    {a_new_topology_is_the_one_that_readiness_is_about})

@@ -94,18 +94,6 @@ START_TEST(each_state_has_a_name)
 }
 END_TEST
 
-static Suite *stats_suite(void)
-{
-    Suite *suite = suite_create("stats");
-    TCase *t = tcase_create("stats");
-    tcase_add_checked_fixture(t, set_up, stats_end);
-    tcase_add_test(t, nodes_are_found_by_their_index);
-    tcase_add_test(t, of_nodes_at_one_address_that_is_shown_which_is_there);
-    tcase_add_test(t, slots_without_a_living_master);
-    tcase_add_test(t, quantiles);
-    tcase_add_test(t, each_state_has_a_name);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(stats_suite)
+UNIT_SUITE_WITH("stats", set_up, stats_end, {nodes_are_found_by_their_index},
+                {of_nodes_at_one_address_that_is_shown_which_is_there},
+                {slots_without_a_living_master}, {quantiles}, {each_state_has_a_name})

@@ -1,6 +1,7 @@
 /* summary_test: the summary for people without the page, as text and as HTML. */
 #include "http/summary.h"
 #include "support/stats_unit.h"
+#include <stdlib.h>
 #include <string.h>
 
 START_TEST(the_summary_begins_with_the_verdict)
@@ -31,15 +32,5 @@ START_TEST(html_is_escaped)
 }
 END_TEST
 
-static Suite *summary_suite(void)
-{
-    Suite *suite = suite_create("summary");
-    TCase *t = tcase_create("summary");
-    tcase_add_checked_fixture(t, stats_begin, stats_end);
-    tcase_add_test(t, the_summary_begins_with_the_verdict);
-    tcase_add_test(t, html_is_escaped);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(summary_suite)
+UNIT_SUITE_WITH("summary", stats_begin, stats_end, {the_summary_begins_with_the_verdict},
+                {html_is_escaped})

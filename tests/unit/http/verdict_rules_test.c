@@ -427,25 +427,10 @@ START_TEST(each_rule_has_its_own_name_and_help)
 }
 END_TEST
 
-static Suite *verdict_rules_suite(void)
-{
-    Suite *suite = suite_create("verdict_rules");
-    TCase *t = tcase_create("verdict_rules");
-    tcase_add_checked_fixture(t, set_up, stats_end);
-    tcase_add_loop_test(t, where_a_rule_begins, 0, sizeof rules / sizeof *rules);
-    tcase_add_test(t, how_long_a_finding_must_last);
-    tcase_add_test(t, how_bad_it_is);
-    tcase_add_test(t, no_more_ranges_of_slots_than_are_shown);
-    tcase_add_test(t, ranges_end_where_their_owner_does);
-    tcase_add_test(t, who_was_asked_is_told);
-    tcase_add_test(t, unlimited_is_never_full);
-    tcase_add_test(t, numbers_are_grouped);
-    tcase_add_test(t, a_client_is_called_by_its_name);
-    tcase_add_test(t, all_errors_are_a_hundred_percent);
-    tcase_add_test(t, the_promotion_that_helps_most_is_advised);
-    tcase_add_test(t, each_rule_has_its_own_name_and_help);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(verdict_rules_suite)
+UNIT_SUITE_WITH("verdict_rules", set_up, stats_end,
+                {where_a_rule_begins, sizeof rules / sizeof *rules}, {how_long_a_finding_must_last},
+                {how_bad_it_is}, {no_more_ranges_of_slots_than_are_shown},
+                {ranges_end_where_their_owner_does}, {who_was_asked_is_told},
+                {unlimited_is_never_full}, {numbers_are_grouped}, {a_client_is_called_by_its_name},
+                {all_errors_are_a_hundred_percent}, {the_promotion_that_helps_most_is_advised},
+                {each_rule_has_its_own_name_and_help})

@@ -387,35 +387,15 @@ START_TEST(suspicion)
 }
 END_TEST
 
-static Suite *verdict_suite(void)
-{
-    Suite *suite = suite_create("verdict");
-    TCase *t = tcase_create("verdict");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, all_is_well);
-    tcase_add_test(t, slots_without_a_master);
-    tcase_add_test(t, slots_that_nobody_owns);
-    tcase_add_test(t, no_node_at_all);
-    tcase_add_test(t, a_replica_that_is_down_is_less_bad);
-    tcase_add_test(t, a_lost_master_that_was_replaced_is_less_bad);
-    tcase_add_test(t, no_replicas_anywhere_is_one_finding);
-    tcase_add_test(t, a_cluster_that_never_had_replicas_is_meant_so);
-    tcase_add_test(t, a_replica_that_catches_up_is_not_told);
-    tcase_add_test(t, a_node_slower_than_its_peers);
-    tcase_add_test(t, all_masters_on_one_host);
-    tcase_add_test(t, one_host_for_all_is_no_drift);
-    tcase_add_test(t, a_client_that_does_not_read);
-    tcase_add_test(t, a_subscriber_that_does_not_read);
-    tcase_add_test(t, limits_that_are_nearly_reached);
-    tcase_add_test(t, many_errors);
-    tcase_add_test(t, states_of_slotway_itself);
-    tcase_add_test(t, the_default_password);
-    tcase_add_test(t, the_oldest_warning_hides_no_worse_one);
-    tcase_add_test(t, each_rule_says_where_and_since_when);
-    tcase_add_test(t, a_node_that_loads_or_runs_a_script);
-    tcase_add_test(t, suspicion);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(verdict_suite)
+UNIT_SUITE_WITH("verdict", setup, teardown, {all_is_well}, {slots_without_a_master},
+                {slots_that_nobody_owns}, {no_node_at_all}, {a_replica_that_is_down_is_less_bad},
+                {a_lost_master_that_was_replaced_is_less_bad},
+                {no_replicas_anywhere_is_one_finding},
+                {a_cluster_that_never_had_replicas_is_meant_so},
+                {a_replica_that_catches_up_is_not_told}, {a_node_slower_than_its_peers},
+                {all_masters_on_one_host}, {one_host_for_all_is_no_drift},
+                {a_client_that_does_not_read}, {a_subscriber_that_does_not_read},
+                {limits_that_are_nearly_reached}, {many_errors}, {states_of_slotway_itself},
+                {the_default_password}, {the_oldest_warning_hides_no_worse_one},
+                {each_rule_says_where_and_since_when}, {a_node_that_loads_or_runs_a_script},
+                {suspicion})

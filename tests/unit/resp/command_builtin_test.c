@@ -114,17 +114,6 @@ START_TEST(facts_of_redis)
 }
 END_TEST
 
-static Suite *command_builtin_suite(void)
-{
-    Suite *suite = suite_create("command_builtin");
-    TCase *t = tcase_create("command_builtin");
-    tcase_add_test(t, names_are_lower_case_and_there_once);
-    tcase_add_test(t, subcommands_have_a_container);
-    tcase_add_test(t, flags_do_not_contradict_each_other);
-    tcase_add_test(t, keys_are_where_arguments_are);
-    tcase_add_loop_test(t, facts_of_redis, 0, sizeof facts / sizeof *facts);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(command_builtin_suite)
+UNIT_SUITE("command_builtin", {names_are_lower_case_and_there_once}, {subcommands_have_a_container},
+           {flags_do_not_contradict_each_other}, {keys_are_where_arguments_are},
+           {facts_of_redis, sizeof facts / sizeof *facts})

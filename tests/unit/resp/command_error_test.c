@@ -76,15 +76,6 @@ START_TEST(names_and_arguments_are_cut_at_128_bytes)
 }
 END_TEST
 
-static Suite *command_error_suite(void)
-{
-    Suite *suite = suite_create("command_error");
-    TCase *t = tcase_create("command_error");
-    tcase_add_loop_test(t, texts, 0, sizeof errors / sizeof *errors);
-    tcase_add_loop_test(t, texts_are_cut_to_the_buffer, 0, sizeof errors / sizeof *errors);
-    tcase_add_test(t, names_and_arguments_are_cut_at_128_bytes);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(command_error_suite)
+UNIT_SUITE("command_error", {texts, sizeof errors / sizeof *errors},
+           {texts_are_cut_to_the_buffer, sizeof errors / sizeof *errors},
+           {names_and_arguments_are_cut_at_128_bytes})

@@ -180,16 +180,5 @@ START_TEST(requests_that_may_block)
 }
 END_TEST
 
-static Suite *command_keys_suite(void)
-{
-    Suite *suite = suite_create("command_keys");
-    TCase *t = tcase_create("command_keys");
-    tcase_add_loop_test(t, keys_as_a_server_finds_them, 0, sizeof known_keys / sizeof *known_keys);
-    tcase_add_test(t, arguments_without_sense_give_no_keys);
-    tcase_add_test(t, one_key_commands);
-    tcase_add_test(t, requests_that_may_block);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(command_keys_suite)
+UNIT_SUITE("command_keys", {keys_as_a_server_finds_them, sizeof known_keys / sizeof *known_keys},
+           {arguments_without_sense_give_no_keys}, {one_key_commands}, {requests_that_may_block})

@@ -129,17 +129,6 @@ START_TEST(cut_reply_is_not_learned)
 }
 END_TEST
 
-static Suite *command_learn_suite(void)
-{
-    Suite *suite = suite_create("command_learn");
-    TCase *t = tcase_create("command_learn");
-    tcase_add_test(t, learned_from_a_new_server);
-    tcase_add_test(t, what_is_split_or_answered_here_has_the_arguments_for_it);
-    tcase_add_test(t, learned_from_an_old_server);
-    tcase_add_test(t, reply_that_is_not_of_command);
-    tcase_add_test(t, cut_reply_is_not_learned);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(command_learn_suite)
+UNIT_SUITE("command_learn", {learned_from_a_new_server},
+           {what_is_split_or_answered_here_has_the_arguments_for_it}, {learned_from_an_old_server},
+           {reply_that_is_not_of_command}, {cut_reply_is_not_learned})

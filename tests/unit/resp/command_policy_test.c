@@ -61,14 +61,5 @@ START_TEST(no_blocking_or_pubsub_command_is_forwarded)
 }
 END_TEST
 
-static Suite *command_policy_suite(void)
-{
-    Suite *suite = suite_create("command_policy");
-    TCase *t = tcase_create("command_policy");
-    tcase_add_loop_test(t, policies, 0, sizeof known_policies / sizeof *known_policies);
-    tcase_add_test(t, no_blocking_or_pubsub_command_is_forwarded);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(command_policy_suite)
+UNIT_SUITE("command_policy", {policies, sizeof known_policies / sizeof *known_policies},
+           {no_blocking_or_pubsub_command_is_forwarded})

@@ -116,17 +116,6 @@ START_TEST(any_thread_may_ask)
 }
 END_TEST
 
-static Suite *command_stat_suite(void)
-{
-    Suite *suite = suite_create("command_stat");
-    TCase *t = tcase_create("command_stat");
-    tcase_add_test(t, numbers_are_given_in_order_and_kept);
-    tcase_add_test(t, tables_share_their_numbers);
-    tcase_add_test(t, a_command_belongs_to_a_family);
-    tcase_add_test(t, what_is_too_much_counts_as_other);
-    tcase_add_test(t, any_thread_may_ask);
-    suite_add_tcase(suite, t);
-    return suite;
-}
-
-UNIT_MAIN(command_stat_suite)
+UNIT_SUITE("command_stat", {numbers_are_given_in_order_and_kept}, {tables_share_their_numbers},
+           {a_command_belongs_to_a_family}, {what_is_too_much_counts_as_other},
+           {any_thread_may_ask})

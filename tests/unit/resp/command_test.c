@@ -72,17 +72,5 @@ START_TEST(arity)
 }
 END_TEST
 
-static Suite *command_suite(void)
-{
-    Suite *suite = suite_create("command");
-    TCase *tcase = tcase_create("command");
-
-    tcase_add_test(tcase, names_are_found_in_any_case);
-    tcase_add_test(tcase, names_that_are_no_commands);
-    tcase_add_test(tcase, every_command_is_found_by_its_name);
-    tcase_add_test(tcase, arity);
-    suite_add_tcase(suite, tcase);
-    return suite;
-}
-
-UNIT_MAIN(command_suite)
+UNIT_SUITE("command", {names_are_found_in_any_case}, {names_that_are_no_commands},
+           {every_command_is_found_by_its_name}, {arity})

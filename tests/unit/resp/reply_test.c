@@ -1,6 +1,7 @@
 /* Tests of the reply builder and of the reader that walks replies in memory. */
 #include "resp/reply.h"
 #include "support/unit.h"
+#include <stdlib.h>
 
 static struct chunk_pool pool;
 static struct bufq q;
@@ -140,20 +141,8 @@ START_TEST(malformed_elements_are_refused)
 }
 END_TEST
 
-static Suite *reply_suite(void)
-{
-    Suite *suite = suite_create("reply");
-    TCase *tc = tcase_create("reply");
-    tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, every_element_in_resp2);
-    tcase_add_test(tc, resp3_has_forms_of_its_own);
-    tcase_add_test(tc, reader_walks_what_the_builder_wrote);
-    tcase_add_test(tc, verbatim_strings_are_read_without_the_mark_of_their_format);
-    tcase_add_test(tc, skip_steps_over_nested_elements);
-    tcase_add_test(tc, every_truncation_is_refused);
-    tcase_add_test(tc, malformed_elements_are_refused);
-    suite_add_tcase(suite, tc);
-    return suite;
-}
-
-UNIT_MAIN(reply_suite)
+UNIT_SUITE_WITH("reply", setup, teardown, {every_element_in_resp2}, {resp3_has_forms_of_its_own},
+                {reader_walks_what_the_builder_wrote},
+                {verbatim_strings_are_read_without_the_mark_of_their_format},
+                {skip_steps_over_nested_elements}, {every_truncation_is_refused},
+                {malformed_elements_are_refused})

@@ -4,6 +4,7 @@
 #include "support/unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct resp_limits limits = {512u << 20, 1u << 30, 1024 * 1024, 64 * 1024};
@@ -548,32 +549,13 @@ END_TEST
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
-static Suite *resp_suite(void)
-{
-    Suite *suite = suite_create("resp");
-    TCase *tcase = tcase_create("resp");
-
-    tcase_add_loop_test(tcase, malformed_request_gets_redis_text, 0, COUNT(malformed));
-    tcase_add_loop_test(tcase, long_lines_are_refused, 0, 5);
-    tcase_add_test(tcase, limits_before_authentication);
-    tcase_add_test(tcase, request_longer_than_the_limit);
-    tcase_add_test(tcase, empty_requests);
-    tcase_add_test(tcase, pipeline_cut_at_each_byte);
-    tcase_add_test(tcase, pipeline_byte_by_byte);
-    tcase_add_test(tcase, arguments_of_a_request);
-    tcase_add_test(tcase, requests_that_begin_alike);
-    tcase_add_test(tcase, announced_arguments_allocate_nothing);
-    tcase_add_test(tcase, missing_bytes_are_announced);
-    tcase_add_test(tcase, zero_byte_hides_the_end_of_an_inline_request);
-    tcase_add_loop_test(tcase, inline_requests_are_encoded, 0, COUNT(inlines));
-    tcase_add_loop_test(tcase, reply_reads_the_same_however_it_comes, 0, COUNT(replies));
-    tcase_add_loop_test(tcase, garbage_is_not_a_reply, 0, COUNT(bad_replies));
-    tcase_add_test(tcase, nested_counts_do_not_overflow);
-    tcase_add_test(tcase, endless_line_is_refused);
-    tcase_add_test(tcase, partial_bulk_is_consumed_as_it_comes);
-    tcase_add_test(tcase, integers);
-    suite_add_tcase(suite, tcase);
-    return suite;
-}
-
-UNIT_MAIN(resp_suite)
+UNIT_SUITE("resp", {malformed_request_gets_redis_text, COUNT(malformed)},
+           {long_lines_are_refused, 5}, {limits_before_authentication},
+           {request_longer_than_the_limit}, {empty_requests}, {pipeline_cut_at_each_byte},
+           {pipeline_byte_by_byte}, {arguments_of_a_request}, {requests_that_begin_alike},
+           {announced_arguments_allocate_nothing}, {missing_bytes_are_announced},
+           {zero_byte_hides_the_end_of_an_inline_request},
+           {inline_requests_are_encoded, COUNT(inlines)},
+           {reply_reads_the_same_however_it_comes, COUNT(replies)},
+           {garbage_is_not_a_reply, COUNT(bad_replies)}, {nested_counts_do_not_overflow},
+           {endless_line_is_refused}, {partial_bulk_is_consumed_as_it_comes}, {integers})
