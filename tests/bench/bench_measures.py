@@ -272,16 +272,20 @@ def _subscribe(target, confirmation):
 
 
 def _receive(selector, clients, wanted):
-    """Reads that many bytes from each of the clients."""
+    """Reads that many bytes from each of the clients. False: nothing comes any more."""
     left = dict.fromkeys(clients, wanted)
     while left:
-        for key, _ in selector.select(10):
+        ready = selector.select(10)
+        if not ready:
+            return False
+        for key, _ in ready:
             data = key.fileobj.recv(1 << 20)
             if not data:
                 raise BenchError("a subscriber was closed")
             left[key.fileobj] -= len(data)
             if left[key.fileobj] == 0:
                 del left[key.fileobj]
+    return True
 
 
 def pubsub(load, target, pipeline):
@@ -304,7 +308,8 @@ def pubsub(load, target, pipeline):
             messages, before = 0, process_cpu_us(target.pid)
         publisher.sendall(b"*3\r\n$7\r\nPUBLISH\r\n$5\r\nbench\r\n$64\r\n%s\r\n" % payload *
                           pipeline)
-        _receive(selector, clients, len(message) * pipeline)
+        if not _receive(selector, clients, len(message) * pipeline):
+            return None  # who passes SUBSCRIBE on as any command (the floor)
         messages += pipeline
     cost = (process_cpu_us(target.pid) - before) / messages
     for client in [*clients, publisher]:
