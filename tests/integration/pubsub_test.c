@@ -264,15 +264,22 @@ static bool home_is_known(void *arg)
     return home_of(((struct line *)arg)->channel) != 0;
 }
 
+/* A channel, and a shard channel of the node at which slotway is subscribed to it: that node. */
+static int lines_open(struct line *line, struct line *shard)
+{
+    line_open(line, false, "numbers");
+    ck_assert(wait_until(home_is_known, line, 5000));
+    int home = home_of("numbers");
+    line_open(shard, true, cluster_key(cluster, home, "shard-", 0));
+    line_check(line);
+    line_check(shard);
+    return home;
+}
+
 START_TEST(a_killed_node_is_replaced_unseen)
 {
     struct line line, shard;
-    line_open(&line, false, "numbers");
-    ck_assert(wait_until(home_is_known, &line, 5000));
-    int home = home_of("numbers");
-    line_open(&shard, true, cluster_key(cluster, home, "shard-", 0));
-    line_check(&line);
-    line_check(&shard);
+    int home = lines_open(&line, &shard);
     line.before = line.sent;
     shard.before = shard.sent;
     cluster_kill(cluster, home);
@@ -289,11 +296,7 @@ END_TEST
 START_TEST(a_planned_failover_goes_unseen)
 {
     struct line line, shard;
-    line_open(&line, false, "numbers");
-    line_check(&line);
-    int home = home_of("numbers");
-    line_open(&shard, true, cluster_key(cluster, home, "shard-", 0));
-    line_check(&shard);
+    int home = lines_open(&line, &shard);
     shard.before = shard.sent; /* as the bus brings them, the replica has them later */
     ck_assert(cluster_failover(cluster, cluster_replica_of(cluster, home)));
     line_check(&line);
@@ -303,21 +306,24 @@ START_TEST(a_planned_failover_goes_unseen)
 }
 END_TEST
 
+static bool is_silent(void *arg)
+{
+    char state[60];
+    snprintf(state, sizeof state, ":%d master,silent ", *(int *)arg);
+    return strstr(ask_port(proxy->port, "PROXY NODES"), state) != NULL;
+}
+
 /* For less than the cluster's timeout: what it is given meanwhile is late, not lost. */
 START_TEST(a_moment_without_a_master_loses_nothing)
 {
     struct line line, shard;
-    line_open(&line, false, "numbers");
-    line_check(&line);
-    int home = home_of("numbers");
-    line_open(&shard, true, cluster_key(cluster, home, "shard-", 0));
-    line_check(&shard);
+    int home = lines_open(&line, &shard);
     char command[100];
     snprintf(command, sizeof command, "SPUBLISH %s %ld", shard.channel, ++shard.sent);
     struct wire *publisher = wire_open(proxy->port);
     cluster_freeze(cluster, home);
     wire_send(publisher, command);
-    poll_pause(1500); /* the situation itself: silent for slotway, not yet for the cluster */
+    ck_assert(wait_until(is_silent, &home, 5000));
     cluster_thaw(cluster);
     wire_expect(publisher, NULL, ":1");
     line_receive(&shard);
