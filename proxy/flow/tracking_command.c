@@ -96,29 +96,44 @@ static const char *tracking_check_options(const struct client *c, const struct t
     return NULL;
 }
 
-/* Why this can not be switched on now, perhaps in text; NULL: it can. */
-static const char *tracking_objection(const struct client *c, const struct tracking_wish *wish,
-                                      char text[TRACKING_ERROR_MAX])
+/* Do what was asked. Returns an error text, which may be in text, or NULL; *later: the reply comes
+ * by itself. */
+static const char *tracking_switch(struct client *c, const struct command *cmd,
+                                   const struct tracking_wish *wish, char text[TRACKING_ERROR_MAX],
+                                   bool *later)
 {
+    *later = false;
+    if (!wish->on && !wish->off)
+        return "ERR syntax error";
+    if (wish->off) {
+        tracking_end(c);
+        return NULL;
+    }
     const char *error = tracking_check_options(c, wish);
-    return error ? error : tracking_check_prefixes(c, wish, text) ? NULL : text;
+    if (error)
+        return error;
+    if (!tracking_check_prefixes(c, wish, text))
+        return text;
+    *later = tracking_enable(c, cmd, wish);
+    return NULL;
 }
 
 static void tracking_find_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
     struct tracking_wish *wish = g->question;
-    struct client *c = g->request->client;
     struct reply r = local_reply_to(w, g->request, out);
+    const char *error = "ERR The client ID you want redirect to does not exist";
     char text[TRACKING_ERROR_MAX];
+    bool later = false;
     uint32_t at = 0;
     while (at < g->nparts && !g->parts[at].n)
         at++;
     wish->target.worker = at;
-    const char *error = at == g->nparts ? "ERR The client ID you want redirect to does not exist"
-                                        : tracking_objection(c, wish, text);
+    if (at < g->nparts)
+        error = tracking_switch(g->request->client, g->request->cmd, wish, text, &later);
     if (error)
         reply_error(&r, error);
-    else if (!tracking_enable(c, g->request->cmd, wish))
+    else if (!later)
         reply_status(&r, "OK");
 }
 
@@ -152,19 +167,20 @@ static const char *tracking_parse_option(const struct local_call *call, uint32_t
     return NULL;
 }
 
-static void tracking_switch_on(const struct local_call *call, struct tracking_wish *wish)
+static void tracking_carry_out(const struct local_call *call, struct tracking_wish *wish)
 {
     struct client *c = call->c;
     char text[TRACKING_ERROR_MAX];
+    bool later;
     if (wish->target.id) { /* as Redis: whether there is such a client is said first */
         gather_start(c, call->cmd, tracking_wish_copy(wish), tracking_find_collect,
                      tracking_find_finish);
         return;
     }
-    const char *error = tracking_objection(c, wish, text);
+    const char *error = tracking_switch(c, call->cmd, wish, text, &later);
     if (error)
         client_reply_error(c, error);
-    else if (!tracking_enable(c, call->cmd, wish))
+    else if (!later)
         local_ok(c);
 }
 
@@ -173,18 +189,14 @@ void local_tracking(const struct local_call *call)
     struct tracking_wish *wish = memory_zalloc(sizeof *wish +
                                                local_argc(call) * sizeof wish->prefixes[0]);
     const char *error = NULL;
+    wish->on = local_is(call, 2, "on");
+    wish->off = local_is(call, 2, "off");
     for (uint32_t i = 3; i < local_argc(call) && !error; i++)
         error = tracking_parse_option(call, &i, wish);
-    if (error) {
+    if (error)
         client_reply_error(call->c, error);
-    } else if (local_is(call, 2, "on")) {
-        tracking_switch_on(call, wish);
-    } else if (local_is(call, 2, "off")) {
-        tracking_end(call->c);
-        local_ok(call->c);
-    } else {
-        client_reply_error(call->c, "ERR syntax error");
-    }
+    else
+        tracking_carry_out(call, wish);
     free(wish);
 }
 

@@ -51,12 +51,13 @@ static inline bool tracking_is_on(const struct client *c)
     return c->flags & CLIENT_TRACKING;
 }
 
-/* What CLIENT TRACKING ON asks for. The bytes of the prefixes are in the request; or behind the
+/* What CLIENT TRACKING asks for. The bytes of the prefixes are in the request; or behind the
  * array, while the target is looked for. */
 struct tracking_wish {
     struct tracking_target target;
     uint32_t options;
     uint32_t nprefixes;
+    bool on, off; /* neither: an error, once the rest has been checked */
     struct tracking_prefix prefixes[];
 };
 
