@@ -73,6 +73,11 @@ struct local_config_change *local_config_change_new(const struct local_call *cal
     return change;
 }
 
+static bool config_has_nul(const struct local_call *call, uint32_t i)
+{
+    return memchr(local_arg(call, i), '\0', local_len(call, i));
+}
+
 static const char *config_copy_word(struct local_config_change *change,
                                     const struct local_call *call, uint32_t i)
 {
@@ -83,12 +88,15 @@ static const char *config_copy_word(struct local_config_change *change,
     return word;
 }
 
-void local_config_change_add(struct local_config_change *change, const struct local_call *call,
+bool local_config_change_add(struct local_config_change *change, const struct local_call *call,
                              uint32_t i)
 {
+    if (config_has_nul(call, i) || config_has_nul(call, i + 1))
+        return false;
     change->words[2 * change->n] = config_copy_word(change, call, i);
     change->words[2 * change->n + 1] = config_copy_word(change, call, i + 1);
     change->n++;
+    return true;
 }
 
 /* An event for each; passwords are not told. */
@@ -287,12 +295,12 @@ static bool config_take_own(struct config_split *split, uint32_t i, enum config_
         why = "duplicate parameter";
         told = name;
     }
+    if (!why && !same && !local_config_change_add(split->own, split->call, i))
+        why = "a NUL byte can't be part of it";
     if (why && owner == CONFIG_OF_SLOTWAY)
         good = config_refuse(split->call, told, why);
     if (owner == CONFIG_OF_BOTH)
         config_pass_on(split, i); /* what is wrong, the nodes say in their words */
-    if (!why && !same)
-        local_config_change_add(split->own, split->call, i);
     free(name);
     free(value);
     return good;

@@ -19,8 +19,9 @@ struct local_config_change {
 /* No pair yet, room for all arguments from `first` on. The caller frees. */
 struct local_config_change *local_config_change_new(const struct local_call *call, uint32_t first,
                                                     const char *complaint);
-/* Add the pair in arguments i and i + 1. */
-void local_config_change_add(struct local_config_change *change, const struct local_call *call,
+/* Add the pair in arguments i and i + 1. False, and nothing is added: one of them has a NUL byte,
+ * where a directive's text would end. */
+bool local_config_change_add(struct local_config_change *change, const struct local_call *call,
                              uint32_t i);
 
 /* Make the change, all of it or nothing, and answer r (which is in its client's FIFO and on no

@@ -49,8 +49,15 @@ static void proxy_config_set(const struct local_call *call)
     uint32_t n = (local_argc(call) - 3) / 2;
     struct local_config_change *change = local_config_change_new(call, 3,
                                                                  "PROXY CONFIG SET failed");
-    for (uint32_t i = 0; i < n; i++)
-        local_config_change_add(change, call, 3 + 2 * i);
+    for (uint32_t i = 0; i < n; i++) {
+        if (!local_config_change_add(change, call, 3 + 2 * i)) {
+            char shown[LOCAL_SHOWN_LEN];
+            client_reply_errorf(c, "ERR %s: %s: a NUL byte can't be part of it", change->complaint,
+                                local_shown(call, 3 + 2 * i, shown));
+            free(change);
+            return;
+        }
+    }
     local_config_submit(c->worker, client_reply_later(c, call->cmd), change);
 }
 

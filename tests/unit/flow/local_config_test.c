@@ -239,6 +239,17 @@ START_TEST(changes_are_noted_and_passwords_not_told)
 }
 END_TEST
 
+START_TEST(a_value_ends_where_its_bytes_do)
+{
+    static const char bytes[] = "CONFIG SET timeout 31 requirepass \"open\\x00sesame\"\r\n";
+    flow_send_raw(f, c, bytes, sizeof bytes - 1);
+    flow_expect(f, c,
+                "-ERR CONFIG SET failed (possibly related to argument 'requirepass') - a NUL byte "
+                "can't be part of it\r\n");
+    ck_assert_ptr_eq(f->process.config, f->config);
+}
+END_TEST
+
 START_TEST(whoever_leaves_before_the_answer_has_still_changed_it)
 {
     flow_send(f, c, "CONFIG SET timeout 9 maxmemory 1");
@@ -273,5 +284,6 @@ UNIT_SUITE_WITH("local_config", flow_begin, flow_end,
                 {what_is_out_of_range_is_told_with_the_range},
                 {what_is_fixed_at_the_start_may_be_set_to_what_it_is},
                 {what_names_one_node_is_not_set_on_all}, {changes_are_noted_and_passwords_not_told},
+                {a_value_ends_where_its_bytes_do},
                 {whoever_leaves_before_the_answer_has_still_changed_it},
                 {resetstat_is_for_nodes_and_slotway})

@@ -66,6 +66,16 @@ START_TEST(directives_are_set_all_or_none)
 }
 END_TEST
 
+START_TEST(a_value_ends_where_its_bytes_do)
+{
+    static const char bytes[] = "PROXY CONFIG SET timeout 21 requirepass \"open\\x00sesame\"\r\n";
+    flow_send_raw(f, c, bytes, sizeof bytes - 1);
+    flow_expect(f, c,
+                "-ERR PROXY CONFIG SET failed: requirepass: a NUL byte can't be part of it\r\n");
+    ck_assert_ptr_eq(f->process.config, f->config);
+}
+END_TEST
+
 /* --- the cluster --- */
 
 /* Nodes have the ids 1 to 6 and ports of their own. */
@@ -230,5 +240,6 @@ END_TEST
 
 UNIT_SUITE_WITH("local_proxy", flow_begin, flow_end, {directives_are_found_by_their_names},
                 {passwords_are_hidden_unless_there_is_none}, {directives_are_set_all_or_none},
-                {nodes_are_listed_with_their_state}, {slots_are_those_of_the_nodes},
-                {without_nodes_there_is_nothing_to_list}, {refresh_tells_discovery}, {what_it_is})
+                {a_value_ends_where_its_bytes_do}, {nodes_are_listed_with_their_state},
+                {slots_are_those_of_the_nodes}, {without_nodes_there_is_nothing_to_list},
+                {refresh_tells_discovery}, {what_it_is})
