@@ -60,6 +60,25 @@ START_TEST(names_go_out_as_they_came)
 }
 END_TEST
 
+START_TEST(silence_counts_from_the_first_unanswered_command)
+{
+    flow_send(f, a, "SUBSCRIBE b");
+    flow_node_serves(f, NODE_A, "SUBSCRIBE b", SUBSCRIBED("1\r\nb", 1));
+    flow_expect(f, a, SUBSCRIBED("1\r\nb", 1));
+    struct pubsub_link *link = hub->links;
+    uint64_t then = link->heard -= 1000; /* nothing has come for a while, and nothing was due */
+    flow_send(f, a, "UNSUBSCRIBE b", "PING");
+    flow_expect(f, a, UNSUBSCRIBED("1\r\nb", 0) "+PONG\r\n");
+    flow_node_gets(f, NODE_A, "UNSUBSCRIBE b");
+    ck_assert_uint_gt(link->heard, then);
+    then = link->heard -= 1000;
+    flow_send(f, a, "SUBSCRIBE b");
+    flow_node_gets(f, NODE_A, "SUBSCRIBE b");
+    ck_assert_uint_eq(link->heard, then); /* it owes the other answer since then */
+    ck_assert_ptr_eq(hub->links, link);
+}
+END_TEST
+
 START_TEST(what_is_ending_is_asked_for_anew)
 {
     pubsub_subscribe_x(a);
@@ -223,7 +242,8 @@ START_TEST(a_login_is_said_if_there_is_one)
 END_TEST
 
 UNIT_SUITE_WITH("pubsub_link_subs", begin, pubsub_end, {each_kind_has_its_verbs},
-                {names_go_out_as_they_came}, {what_is_ending_is_asked_for_anew}, {a_turn_asks_once},
+                {names_go_out_as_they_came}, {silence_counts_from_the_first_unanswered_command},
+                {what_is_ending_is_asked_for_anew}, {a_turn_asks_once},
                 {subscriptions_end_in_any_order}, {a_topic_knows_its_subscriptions_by_their_links},
                 {what_has_ended_counts_for_a_moment},
                 {a_lost_links_subscriptions_count_for_a_moment_too},

@@ -112,6 +112,7 @@ START_TEST(only_what_nobody_needs_is_forgotten)
     }
     drop_all();
     ck_assert_ptr_null(topic_find(hub, PUBSUB_CHANNEL, "y", 1));
+    ck_assert(census_is_empty()); /* its name is forgotten too */
 }
 END_TEST
 
