@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_ipv6(const char *host)
+static bool config_is_ipv6(const char *host)
 {
     struct in6_addr addr;
     char plain[CONFIG_HOST_LEN];
@@ -22,7 +22,7 @@ static bool is_ipv6(const char *host)
 }
 
 /* An IPv4 address or a host name: letters, digits, '.', '-', '_'. */
-static bool is_name(const char *host)
+static bool config_is_name(const char *host)
 {
     size_t len = strlen(host);
 
@@ -35,7 +35,7 @@ static bool is_name(const char *host)
     return true;
 }
 
-static bool parse_port(const char *text, uint16_t *port)
+static bool config_parse_port(const char *text, uint16_t *port)
 {
     size_t len = strlen(text);
     long value = 0;
@@ -47,7 +47,7 @@ static bool parse_port(const char *text, uint16_t *port)
     return value >= 1 && value <= 65535;
 }
 
-static bool copy_host(const char *text, size_t len, char host[CONFIG_HOST_LEN])
+static bool config_copy_host(const char *text, size_t len, char host[CONFIG_HOST_LEN])
 {
     if (len == 0 || len >= CONFIG_HOST_LEN)
         return false;
@@ -60,28 +60,28 @@ bool config_parse_address(const char *text, char host[CONFIG_HOST_LEN], uint16_t
 {
     *port = 0;
     if (*text == '/')
-        return copy_host(text, strlen(text), host);
+        return config_copy_host(text, strlen(text), host);
     const char *colon = strrchr(text, ':');
-    if (!colon || !parse_port(colon + 1, port))
+    if (!colon || !config_parse_port(colon + 1, port))
         return false;
     if (*text == '[')
-        return colon[-1] == ']' && copy_host(text + 1, (size_t)(colon - text) - 2, host) &&
-               is_ipv6(host);
-    return copy_host(text, (size_t)(colon - text), host) && is_name(host);
+        return colon[-1] == ']' && config_copy_host(text + 1, (size_t)(colon - text) - 2, host) &&
+               config_is_ipv6(host);
+    return config_copy_host(text, (size_t)(colon - text), host) && config_is_name(host);
 }
 
 /* "HOST", "V6", "[V6]" (*port 0) or what config_parse_address takes, but no path. */
-static bool parse_side(const char *text, char host[CONFIG_HOST_LEN], uint16_t *port)
+static bool config_parse_side(const char *text, char host[CONFIG_HOST_LEN], uint16_t *port)
 {
     size_t len = strlen(text);
 
     *port = 0;
     if (*text == '/' || len == 0)
         return false;
-    if (is_ipv6(text) || is_name(text))
-        return copy_host(text, len, host);
+    if (config_is_ipv6(text) || config_is_name(text))
+        return config_copy_host(text, len, host);
     if (*text == '[' && text[len - 1] == ']' && len > 2)
-        return copy_host(text + 1, len - 2, host) && is_ipv6(host);
+        return config_copy_host(text + 1, len - 2, host) && config_is_ipv6(host);
     return config_parse_address(text, host, port);
 }
 
@@ -92,7 +92,7 @@ struct mapping {
     uint16_t to_port;   /* 0: the same */
 };
 
-static bool parse_mapping(const char *word, struct mapping *map)
+static bool config_parse_mapping(const char *word, struct mapping *map)
 {
     char from[2 * CONFIG_HOST_LEN];
     const char *equals = strchr(word, '=');
@@ -101,16 +101,17 @@ static bool parse_mapping(const char *word, struct mapping *map)
         return false;
     memcpy(from, word, (size_t)(equals - word));
     from[equals - word] = '\0';
-    return parse_side(from, map->from, &map->from_port) &&
-           parse_side(equals + 1, map->to, &map->to_port) && !map->from_port == !map->to_port;
+    return config_parse_side(from, map->from, &map->from_port) &&
+           config_parse_side(equals + 1, map->to, &map->to_port) &&
+           !map->from_port == !map->to_port;
 }
 
 /* The first row for this host and exactly this port (0: for the host with any port). */
-static bool find_mapping(const struct config *config, const char *host, uint16_t port,
-                         struct mapping *map)
+static bool config_find_mapping(const struct config *config, const char *host, uint16_t port,
+                                struct mapping *map)
 {
     for (uint32_t i = 0; i < config->node_address_map.n; i++) {
-        if (parse_mapping(config->node_address_map.v[i], map) && map->from_port == port &&
+        if (config_parse_mapping(config->node_address_map.v[i], map) && map->from_port == port &&
             strcasecmp(map->from, host) == 0)
             return true;
     }
@@ -121,7 +122,8 @@ bool config_map_address(const struct config *config, char host[CONFIG_HOST_LEN],
 {
     struct mapping map;
 
-    if (!find_mapping(config, host, *port, &map) && !find_mapping(config, host, 0, &map))
+    if (!config_find_mapping(config, host, *port, &map) &&
+        !config_find_mapping(config, host, 0, &map))
         return false;
     memcpy(host, map.to, sizeof(map.to));
     if (map.to_port)
@@ -132,7 +134,8 @@ bool config_map_address(const struct config *config, char host[CONFIG_HOST_LEN],
 bool config_check_bind(const char *word)
 {
     word += *word == '-';
-    return strcmp(word, "*") == 0 || strcmp(word, "::*") == 0 || is_ipv6(word) || is_name(word);
+    return strcmp(word, "*") == 0 || strcmp(word, "::*") == 0 || config_is_ipv6(word) ||
+           config_is_name(word);
 }
 
 bool config_check_address(const char *word)
@@ -147,7 +150,7 @@ bool config_check_address_map(const char *word)
 {
     struct mapping map;
 
-    return parse_mapping(word, &map);
+    return config_parse_mapping(word, &map);
 }
 
 bool config_check_network(const char *word)
@@ -156,7 +159,8 @@ bool config_check_network(const char *word)
     char host[CONFIG_HOST_LEN];
     size_t len = strcspn(word, "/");
 
-    if (!copy_host(word, len, host) || !(is_ipv6(host) || inet_pton(AF_INET, host, &v4) == 1))
+    if (!config_copy_host(word, len, host) ||
+        !(config_is_ipv6(host) || inet_pton(AF_INET, host, &v4) == 1))
         return false;
     if (!word[len])
         return true;

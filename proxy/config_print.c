@@ -26,7 +26,7 @@ static const char *const usages[][2] = {
 /* --- helpers --- */
 
 /* Columns of UTF-8 text. */
-static size_t columns(const char *s, size_t len)
+static size_t config_columns(const char *s, size_t len)
 {
     size_t n = 0;
 
@@ -37,16 +37,16 @@ static size_t columns(const char *s, size_t len)
 
 /* Print text broken at blanks; `at` columns of the first line are taken, further lines start with
  * prefix, whose width counts. */
-static void print_wrapped(FILE *out, const char *text, size_t at, const char *prefix)
+static void config_print_wrapped(FILE *out, const char *text, size_t at, const char *prefix)
 {
     bool first = true;
 
     for (const char *s = text; *s;) {
         size_t len = strcspn(s, " ");
-        size_t wide = columns(s, len);
+        size_t wide = config_columns(s, len);
         if (!first && at + 1 + wide > WIDTH) {
             fprintf(out, "\n%s", prefix);
-            at = columns(prefix, strlen(prefix));
+            at = config_columns(prefix, strlen(prefix));
         } else if (!first) {
             fputc(' ', out);
             at++;
@@ -61,7 +61,7 @@ static void print_wrapped(FILE *out, const char *text, size_t at, const char *pr
 }
 
 /* " Also known as: a, b." or nothing. */
-static void print_aliases(FILE *out, const struct config_directive *d)
+static void config_print_aliases(FILE *out, const struct config_directive *d)
 {
     fputs(d->aliases ? " Also known as: " : "", out);
     for (const char *s = d->aliases; s && *s; s++)
@@ -70,7 +70,7 @@ static void print_aliases(FILE *out, const struct config_directive *d)
 }
 
 /* The help with what else is to know of a directive. Caller frees. */
-static char *full_help(const struct config_directive *d)
+static char *config_full_help(const struct config_directive *d)
 {
     char *text;
     size_t len;
@@ -79,13 +79,13 @@ static char *full_help(const struct config_directive *d)
     fputs(d->help, out);
     if (d->flags & CONFIG_UNUSED)
         fputs(" (Does nothing yet.)", out);
-    print_aliases(out, d);
+    config_print_aliases(out, d);
     fclose(out);
     return text;
 }
 
 /* "Allowed: …. Default: …." as one paragraph. Caller frees. */
-static char *facts(const struct config_directive *d)
+static char *config_facts(const struct config_directive *d)
 {
     char *text;
     size_t len;
@@ -99,7 +99,7 @@ static char *facts(const struct config_directive *d)
     return text;
 }
 
-static void print_value_name(FILE *out, const struct config_directive *d)
+static void config_print_value_name(FILE *out, const struct config_directive *d)
 {
     static const char *const names[] = {
         [CONFIG_BOOL] = "yes|no",     [CONFIG_INT] = "NUMBER",    [CONFIG_SIZE] = "SIZE",
@@ -116,8 +116,8 @@ static void print_value_name(FILE *out, const struct config_directive *d)
 }
 
 /* Call print for each directive of a section, in the order of the table. */
-static void each_in_section(uint32_t section, FILE *out,
-                            void (*print)(FILE *out, const struct config_directive *d))
+static void config_each_in_section(uint32_t section, FILE *out,
+                                   void (*print)(FILE *out, const struct config_directive *d))
 {
     for (uint32_t i = 0; i < config_directive_count; i++) {
         if (config_directives[i].section == section)
@@ -127,7 +127,7 @@ static void each_in_section(uint32_t section, FILE *out,
 
 /* --- --help --- */
 
-static void help_line(FILE *out, const char *left, const char *text)
+static void config_help_line(FILE *out, const char *left, const char *text)
 {
     static const char indent[] = "                              ";
     int width = fprintf(out, "  %s", left);
@@ -136,23 +136,23 @@ static void help_line(FILE *out, const char *left, const char *text)
         fprintf(out, "\n%s", indent);
     else
         fprintf(out, "%*s", HELP_COLUMN - width, "");
-    print_wrapped(out, text, HELP_COLUMN, indent);
+    config_print_wrapped(out, text, HELP_COLUMN, indent);
 }
 
-static void help_directive(FILE *out, const struct config_directive *d)
+static void config_help_directive(FILE *out, const struct config_directive *d)
 {
     char left[80] = "";
-    char *help = full_help(d);
+    char *help = config_full_help(d);
     char *text;
     FILE *name = fmemopen(left, sizeof(left), "w");
 
     fprintf(name, "--%s ", d->name);
-    print_value_name(name, d);
+    config_print_value_name(name, d);
     fclose(name);
     if (asprintf(&text, "%s%s%s%s", help, *d->fallback ? " [" : "", d->fallback,
                  *d->fallback ? "]" : "") < 0)
         abort();
-    help_line(out, left, text);
+    config_help_line(out, left, text);
     free(text);
     free(help);
 }
@@ -160,34 +160,34 @@ static void help_directive(FILE *out, const struct config_directive *d)
 void config_print_help(FILE *out)
 {
     fprintf(out, "slotway %s: ", SLOTWAY_VERSION);
-    print_wrapped(out, summary, strlen("slotway " SLOTWAY_VERSION ": "), "");
+    config_print_wrapped(out, summary, strlen("slotway " SLOTWAY_VERSION ": "), "");
     fputs("\nUsage:\n", out);
     for (size_t i = 0; i < USAGES; i++)
-        help_line(out, usages[i][0], usages[i][1]);
+        config_help_line(out, usages[i][0], usages[i][1]);
     fputs("\nEvery directive of the configuration file is a flag; defaults are in brackets.\n",
           out);
     for (uint32_t i = 0; i < config_section_count; i++) {
         fprintf(out, "\n%s\n", config_sections[i].title);
-        each_in_section(i, out, help_directive);
+        config_each_in_section(i, out, config_help_directive);
     }
 }
 
 /* --- conf/slotway.conf --- */
 
-static void sample_comment(FILE *out, const char *text)
+static void config_sample_comment(FILE *out, const char *text)
 {
     fputs("# ", out);
-    print_wrapped(out, text, 2, "# ");
+    config_print_wrapped(out, text, 2, "# ");
 }
 
-static void sample_directive(FILE *out, const struct config_directive *d)
+static void config_sample_directive(FILE *out, const struct config_directive *d)
 {
-    char *help = full_help(d);
-    char *text = facts(d);
+    char *help = config_full_help(d);
+    char *text = config_facts(d);
 
     fputc('\n', out);
-    sample_comment(out, help);
-    sample_comment(out, text);
+    config_sample_comment(out, help);
+    config_sample_comment(out, text);
     if (d->sample)
         fputs(d->sample, out);
     else
@@ -210,15 +210,15 @@ void config_print_sample(FILE *out)
         const struct config_section *section = &config_sections[i];
         fprintf(out, "\n\n# ---- %s ----\n", section->title);
         if (section->intro)
-            sample_comment(out, section->intro);
+            config_sample_comment(out, section->intro);
         fputs(section->sample ? section->sample : "", out);
-        each_in_section(i, out, sample_directive);
+        config_each_in_section(i, out, config_sample_directive);
     }
 }
 
 /* --- docs/slotway.8 --- */
 
-static void roff_text(FILE *out, const char *text)
+static void config_roff_text(FILE *out, const char *text)
 {
     if (*text == '.' || *text == '\'')
         fputs("\\&", out);
@@ -235,23 +235,23 @@ static void roff_text(FILE *out, const char *text)
     }
 }
 
-static void roff_line(FILE *out, const char *before, const char *text, const char *after)
+static void config_roff_line(FILE *out, const char *before, const char *text, const char *after)
 {
     fputs(before, out);
-    roff_text(out, text);
+    config_roff_text(out, text);
     fputs(after, out);
 }
 
-static void manual_directive(FILE *out, const struct config_directive *d)
+static void config_manual_directive(FILE *out, const struct config_directive *d)
 {
-    char *help = full_help(d);
-    char *text = facts(d);
+    char *help = config_full_help(d);
+    char *text = config_facts(d);
 
-    roff_line(out, ".TP\n\\fB", d->name, "\\fR \\fI");
-    print_value_name(out, d);
+    config_roff_line(out, ".TP\n\\fB", d->name, "\\fR \\fI");
+    config_print_value_name(out, d);
     fputs("\\fR\n", out);
-    roff_line(out, "", help, "\n");
-    roff_line(out, "", text, "\n");
+    config_roff_line(out, "", help, "\n");
+    config_roff_line(out, "", text, "\n");
     free(text);
     free(help);
 }
@@ -279,13 +279,13 @@ void config_print_manual(FILE *out)
             ".\\\" Made from the table of directives by \"make docs\".\n"
             ".TH SLOTWAY 8 \"\" \"slotway %s\" \"System Administration\"\n.SH NAME\n",
             SLOTWAY_VERSION);
-    roff_line(out, "slotway \\- ", summary, "\n.SH SYNOPSIS\n");
+    config_roff_line(out, "slotway \\- ", summary, "\n.SH SYNOPSIS\n");
     for (size_t i = 0; i < USAGES; i++)
-        roff_line(out, i ? ".br\n.B " : ".B ", usages[i][0], "\n");
+        config_roff_line(out, i ? ".br\n.B " : ".B ", usages[i][0], "\n");
     fputs(".SH DESCRIPTION\n", out);
     for (size_t i = 0; i < USAGES; i++) {
-        roff_line(out, ".TP\n.B ", usages[i][0], "\n");
-        roff_line(out, "", usages[i][1], ".\n");
+        config_roff_line(out, ".TP\n.B ", usages[i][0], "\n");
+        config_roff_line(out, "", usages[i][1], ".\n");
     }
     fputs(".PP\nEvery directive below is a line of the configuration file (syntax of redis.conf; "
           "\\fBinclude\\fR \\fIFILE\\fR reads another file) and a flag of the same name. A list "
@@ -295,10 +295,10 @@ void config_print_manual(FILE *out)
           "value\\fR show and change values of a running slotway.\n",
           out);
     for (uint32_t i = 0; i < config_section_count; i++) {
-        roff_line(out, ".SH DIRECTIVES: ", config_sections[i].title, "\n");
+        config_roff_line(out, ".SH DIRECTIVES: ", config_sections[i].title, "\n");
         if (config_sections[i].intro)
-            roff_line(out, "", config_sections[i].intro, "\n");
-        each_in_section(i, out, manual_directive);
+            config_roff_line(out, "", config_sections[i].intro, "\n");
+        config_each_in_section(i, out, config_manual_directive);
     }
     fputs(manual_end, out);
 }
@@ -306,7 +306,7 @@ void config_print_manual(FILE *out)
 /* --- docs/configuration.md --- */
 
 /* Text of a table cell: what Markdown would take for markup is escaped. */
-static void markdown_text(FILE *out, const char *text)
+static void config_markdown_text(FILE *out, const char *text)
 {
     for (const char *s = text; *s; s++) {
         if (strchr("|*_<>[]", *s))
@@ -315,9 +315,9 @@ static void markdown_text(FILE *out, const char *text)
     }
 }
 
-static void markdown_directive(FILE *out, const struct config_directive *d)
+static void config_markdown_directive(FILE *out, const struct config_directive *d)
 {
-    char *help = full_help(d);
+    char *help = config_full_help(d);
     char *allowed;
     size_t len;
     FILE *memory = open_memstream(&allowed, &len);
@@ -326,9 +326,9 @@ static void markdown_directive(FILE *out, const struct config_directive *d)
     fclose(memory);
     fprintf(out, "| `%s` | %s%s%s | ", d->name, *d->fallback ? "`" : "", d->fallback,
             *d->fallback ? "`" : "");
-    markdown_text(out, allowed);
+    config_markdown_text(out, allowed);
     fprintf(out, " | %s | ", d->flags & CONFIG_RUNTIME ? "yes" : "no");
-    markdown_text(out, help);
+    config_markdown_text(out, help);
     fputs(" |\n", out);
     free(allowed);
     free(help);
@@ -354,12 +354,12 @@ void config_print_markdown(FILE *out)
     for (uint32_t i = 0; i < config_section_count; i++) {
         fprintf(out, "\n## %s\n\n", config_sections[i].title);
         if (config_sections[i].intro) {
-            print_wrapped(out, config_sections[i].intro, 0, "");
+            config_print_wrapped(out, config_sections[i].intro, 0, "");
             fputc('\n', out);
         }
         fputs("| Directive | Default | Allowed | At run time | Meaning |\n"
               "|---|---|---|---|---|\n",
               out);
-        each_in_section(i, out, markdown_directive);
+        config_each_in_section(i, out, config_markdown_directive);
     }
 }

@@ -34,7 +34,7 @@ static const struct unit *const kind_units[] = {
 
 /* --- lists of words --- */
 
-static void *must(void *p)
+static void *config_must(void *p)
 {
     if (!p)
         abort(); /* nothing sensible is left to do without memory for a configuration */
@@ -43,8 +43,8 @@ static void *must(void *p)
 
 void config_list_add(struct config_list *list, const char *word)
 {
-    list->v = must(realloc(list->v, (list->n + 1) * sizeof(*list->v)));
-    list->v[list->n++] = must(strdup(word));
+    list->v = config_must(realloc(list->v, (list->n + 1) * sizeof(*list->v)));
+    list->v[list->n++] = config_must(strdup(word));
 }
 
 void config_list_free(struct config_list *list)
@@ -55,7 +55,7 @@ void config_list_free(struct config_list *list)
     *list = (struct config_list){0};
 }
 
-static int hex_digit(char c)
+static int config_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -64,14 +64,15 @@ static int hex_digit(char c)
 }
 
 /* One character after a backslash in double quotes. Moves *s past it. */
-static char unescape(const char **s, const char *end)
+static char config_unescape(const char **s, const char *end)
 {
     static const char escapes[][2] = {
         {'n', '\n'}, {'r', '\r'}, {'t', '\t'}, {'b', '\b'}, {'a', '\a'}};
     char c = *(*s)++;
 
-    if (c == 'x' && end - *s >= 2 && hex_digit((*s)[0]) >= 0 && hex_digit((*s)[1]) >= 0) {
-        c = (char)(hex_digit((*s)[0]) * 16 + hex_digit((*s)[1]));
+    if (c == 'x' && end - *s >= 2 && config_hex_digit((*s)[0]) >= 0 &&
+        config_hex_digit((*s)[1]) >= 0) {
+        c = (char)(config_hex_digit((*s)[0]) * 16 + config_hex_digit((*s)[1]));
         *s += 2;
         return c;
     }
@@ -83,14 +84,14 @@ static char unescape(const char **s, const char *end)
 }
 
 /* Copy a quoted word to out. Returns where the text goes on, NULL if the quotes never close. */
-static const char *split_quoted(const char *s, const char *end, char **out)
+static const char *config_split_quoted(const char *s, const char *end, char **out)
 {
     char quote = *s++;
 
     while (s < end && *s != quote) {
         if (*s == '\\' && quote == '"' && end - s > 1) {
             s++;
-            *(*out)++ = unescape(&s, end);
+            *(*out)++ = config_unescape(&s, end);
         } else if (*s == '\\' && quote == '\'' && end - s > 1 && s[1] == '\'') {
             *(*out)++ = '\'';
             s += 2;
@@ -105,13 +106,13 @@ static const char *split_quoted(const char *s, const char *end, char **out)
 
 /* Copy the word at s, without its quotes, to out. Returns where the text goes on, NULL if its
  * quotes never close or it holds a NUL. */
-static const char *split_word(const char *s, const char *end, char *out)
+static const char *config_split_word(const char *s, const char *end, char *out)
 {
     char *start = out;
 
     while (s && s < end && !isspace((unsigned char)*s)) {
         if (*s == '"' || *s == '\'')
-            s = split_quoted(s, end, &out);
+            s = config_split_quoted(s, end, &out);
         else
             *out++ = *s++;
     }
@@ -122,12 +123,12 @@ static const char *split_word(const char *s, const char *end, char *out)
 bool config_list_split(struct config_list *list, const char *line, size_t len)
 {
     const char *s = line, *end = line + len;
-    char *word = must(malloc(len + 1));
+    char *word = config_must(malloc(len + 1));
 
     while (s && s < end) {
         if (isspace((unsigned char)*s)) {
             s++;
-        } else if ((s = split_word(s, end, word))) {
+        } else if ((s = config_split_word(s, end, word))) {
             config_list_add(list, word);
         }
     }
@@ -137,14 +138,14 @@ bool config_list_split(struct config_list *list, const char *line, size_t len)
 
 /* --- fields --- */
 
-static void *field(const struct config *c, const struct config_directive *d)
+static void *config_field(const struct config *c, const struct config_directive *d)
 {
     return (char *)c + d->offset;
 }
 
-static int64_t field_number(const struct config *c, const struct config_directive *d)
+static int64_t config_field_number(const struct config *c, const struct config_directive *d)
 {
-    const void *p = field(c, d);
+    const void *p = config_field(c, d);
 
     switch (d->width) {
     case 1:
@@ -158,9 +159,9 @@ static int64_t field_number(const struct config *c, const struct config_directiv
     }
 }
 
-static void field_store(struct config *c, const struct config_directive *d, int64_t value)
+static void config_field_store(struct config *c, const struct config_directive *d, int64_t value)
 {
-    void *p = field(c, d);
+    void *p = config_field(c, d);
 
     switch (d->width) {
     case 1:
@@ -177,7 +178,7 @@ static void field_store(struct config *c, const struct config_directive *d, int6
     }
 }
 
-static bool is_number(const struct config_directive *d)
+static bool config_is_number(const struct config_directive *d)
 {
     return d->kind != CONFIG_STRING && d->kind != CONFIG_LIST;
 }
@@ -185,34 +186,34 @@ static bool is_number(const struct config_directive *d)
 void config_value_free(struct config *c, const struct config_directive *d)
 {
     if (d->kind == CONFIG_STRING)
-        free(*(char **)field(c, d));
+        free(*(char **)config_field(c, d));
     else if (d->kind == CONFIG_LIST)
-        config_list_free(field(c, d));
+        config_list_free(config_field(c, d));
 }
 
 void config_value_copy(struct config *to, const struct config *from,
                        const struct config_directive *d)
 {
     if (d->kind == CONFIG_STRING) {
-        *(char **)field(to, d) = must(strdup(*(char **)field(from, d)));
+        *(char **)config_field(to, d) = config_must(strdup(*(char **)config_field(from, d)));
     } else if (d->kind == CONFIG_LIST) {
-        const struct config_list *list = field(from, d);
-        *(struct config_list *)field(to, d) = (struct config_list){0};
+        const struct config_list *list = config_field(from, d);
+        *(struct config_list *)config_field(to, d) = (struct config_list){0};
         for (uint32_t i = 0; i < list->n; i++)
-            config_list_add(field(to, d), list->v[i]);
+            config_list_add(config_field(to, d), list->v[i]);
     } else {
-        memcpy(field(to, d), field(from, d), d->width);
+        memcpy(config_field(to, d), config_field(from, d), d->width);
     }
 }
 
 bool config_value_equal(const struct config *a, const struct config *b,
                         const struct config_directive *d)
 {
-    if (is_number(d))
-        return field_number(a, d) == field_number(b, d);
+    if (config_is_number(d))
+        return config_field_number(a, d) == config_field_number(b, d);
     if (d->kind == CONFIG_STRING)
-        return strcmp(*(char **)field(a, d), *(char **)field(b, d)) == 0;
-    const struct config_list *x = field(a, d), *y = field(b, d);
+        return strcmp(*(char **)config_field(a, d), *(char **)config_field(b, d)) == 0;
+    const struct config_list *x = config_field(a, d), *y = config_field(b, d);
     bool equal = x->n == y->n;
     for (uint32_t i = 0; equal && i < x->n; i++)
         equal = strcmp(x->v[i], y->v[i]) == 0;
@@ -221,7 +222,7 @@ bool config_value_equal(const struct config *a, const struct config *b,
 
 /* --- text to value --- */
 
-static uint32_t count_cores(void)
+static uint32_t config_count_cores(void)
 {
     cpu_set_t set;
 
@@ -233,7 +234,7 @@ static uint32_t count_cores(void)
 
 enum number_result { NUMBER_GOOD, NUMBER_BAD, NUMBER_OUT_OF_RANGE };
 
-static enum number_result scale(const char *suffix, const struct unit *units, int64_t *value)
+static enum number_result config_scale(const char *suffix, const struct unit *units, int64_t *value)
 {
     for (const struct unit *u = units; u->suffix; u++) {
         if (strcasecmp(suffix, u->suffix) == 0)
@@ -243,13 +244,13 @@ static enum number_result scale(const char *suffix, const struct unit *units, in
     return NUMBER_BAD;
 }
 
-static enum number_result parse_number(const struct config_directive *d, const char *word,
-                                       int64_t *value)
+static enum number_result config_parse_number(const struct config_directive *d, const char *word,
+                                              int64_t *value)
 {
     char *rest;
 
     if (d->flags & CONFIG_CORES && strcasecmp(word, "auto") == 0) {
-        *value = count_cores();
+        *value = config_count_cores();
         return NUMBER_GOOD;
     }
     if (!isdigit((unsigned char)word[*word == '-']))
@@ -257,14 +258,16 @@ static enum number_result parse_number(const struct config_directive *d, const c
     errno = 0;
     *value = strtoll(word, &rest, d->kind == CONFIG_MODE ? 8 : 10);
     bool overflow = errno == ERANGE;
-    enum number_result result = d->kind == CONFIG_MODE ? (*rest ? NUMBER_BAD : NUMBER_GOOD)
-                                                       : scale(rest, kind_units[d->kind], value);
+    enum number_result result = d->kind == CONFIG_MODE
+                                    ? (*rest ? NUMBER_BAD : NUMBER_GOOD)
+                                    : config_scale(rest, kind_units[d->kind], value);
     if (result == NUMBER_GOOD && (overflow || *value < d->min || *value > d->max))
         return NUMBER_OUT_OF_RANGE;
     return result;
 }
 
-static enum number_result parse_choice(const char *const *choices, const char *word, int64_t *value)
+static enum number_result config_parse_choice(const char *const *choices, const char *word,
+                                              int64_t *value)
 {
     for (*value = 0; choices[*value]; (*value)++) {
         if (strcasecmp(word, choices[*value]) == 0)
@@ -275,21 +278,21 @@ static enum number_result parse_choice(const char *const *choices, const char *w
 
 static const char *const bool_choices[] = {"no", "yes", NULL};
 
-static enum number_result parse_word(const struct config_directive *d, const char *word,
-                                     int64_t *value)
+static enum number_result config_parse_word(const struct config_directive *d, const char *word,
+                                            int64_t *value)
 {
     if (d->kind == CONFIG_BOOL || d->kind == CONFIG_ENUM)
-        return parse_choice(d->kind == CONFIG_BOOL ? bool_choices : d->choices, word, value);
+        return config_parse_choice(d->kind == CONFIG_BOOL ? bool_choices : d->choices, word, value);
     if (d->kind == CONFIG_STRING || d->kind == CONFIG_LIST)
         return !d->check || d->check(word) ? NUMBER_GOOD : NUMBER_BAD;
-    return parse_number(d, word, value);
+    return config_parse_number(d, word, value);
 }
 
 /* "WORD" WHAT: ALLOWED is allowed; the word of a secret is not shown. */
-static void explain(const struct config_directive *d, const char *word, const char *what,
-                    char why[CONFIG_WHY_LEN])
+static void config_explain(const struct config_directive *d, const char *word, const char *what,
+                           char why[CONFIG_WHY_LEN])
 {
-    FILE *out = must(fmemopen(why, CONFIG_WHY_LEN, "w"));
+    FILE *out = config_must(fmemopen(why, CONFIG_WHY_LEN, "w"));
 
     setbuf(out, NULL);
     if (word)
@@ -299,10 +302,10 @@ static void explain(const struct config_directive *d, const char *word, const ch
     fclose(out);
 }
 
-static bool set_list(struct config *c, const struct config_directive *d, char *const *words,
-                     uint32_t n, bool append)
+static bool config_set_list(struct config *c, const struct config_directive *d, char *const *words,
+                            uint32_t n, bool append)
 {
-    struct config_list *list = field(c, d);
+    struct config_list *list = config_field(c, d);
 
     if (!append)
         config_list_free(list);
@@ -319,37 +322,38 @@ bool config_value_set(struct config *c, const struct config_directive *d, char *
     int64_t value = 0;
 
     if (d->kind != CONFIG_LIST && n != 1) {
-        explain(d, NULL,
-                n == 0             ? "the value is missing"
-                : *words[1] == '#' ? "a comment needs a line of its own"
-                                   : "more than one value (quote blanks)",
-                why);
+        config_explain(d, NULL,
+                       n == 0             ? "the value is missing"
+                       : *words[1] == '#' ? "a comment needs a line of its own"
+                                          : "more than one value (quote blanks)",
+                       why);
         return false;
     }
     for (uint32_t i = 0; i < n; i++) {
         if (d->kind == CONFIG_LIST && !*words[i])
             continue;
-        enum number_result result = parse_word(d, words[i], &value);
+        enum number_result result = config_parse_word(d, words[i], &value);
         if (result != NUMBER_GOOD) {
-            explain(d, words[i], result == NUMBER_BAD ? "is not valid" : "is out of range", why);
+            config_explain(d, words[i], result == NUMBER_BAD ? "is not valid" : "is out of range",
+                           why);
             return false;
         }
     }
     if (d->kind == CONFIG_LIST)
-        return set_list(c, d, words, n, append);
+        return config_set_list(c, d, words, n, append);
     if (d->kind == CONFIG_STRING) {
-        free(*(char **)field(c, d));
-        *(char **)field(c, d) = must(strdup(words[0]));
+        free(*(char **)config_field(c, d));
+        *(char **)config_field(c, d) = config_must(strdup(words[0]));
         return true;
     }
-    field_store(c, d, value);
+    config_field_store(c, d, value);
     return true;
 }
 
 /* --- value to text --- */
 
 /* "512mb", "10000" …: the largest binary unit that divides it. */
-static void print_limit(const struct config_directive *d, int64_t value, FILE *out)
+static void config_print_limit(const struct config_directive *d, int64_t value, FILE *out)
 {
     static const struct unit units[] = {{"gb", 1LL << 30}, {"mb", 1 << 20}, {"kb", 1 << 10}};
 
@@ -366,7 +370,7 @@ static void print_limit(const struct config_directive *d, int64_t value, FILE *o
     fprintf(out, "%lld", (long long)value);
 }
 
-static void print_choices(const char *const *choices, FILE *out)
+static void config_print_choices(const char *const *choices, FILE *out)
 {
     for (uint32_t i = 0; choices[i]; i++)
         fprintf(out, "%s%s", i == 0 ? "" : choices[i + 1] ? ", " : " or ", choices[i]);
@@ -383,24 +387,24 @@ void config_value_allowed(const struct config_directive *d, FILE *out)
     };
 
     if (d->kind == CONFIG_BOOL || d->kind == CONFIG_ENUM) {
-        print_choices(d->kind == CONFIG_BOOL ? bool_choices : d->choices, out);
+        config_print_choices(d->kind == CONFIG_BOOL ? bool_choices : d->choices, out);
     } else if (d->kind == CONFIG_STRING) {
         fputs(d->allowed ? d->allowed : "one word, or text in quotes", out);
     } else if (d->kind == CONFIG_LIST) {
         fprintf(out, "any number of words, each %s", d->allowed);
     } else {
         fprintf(out, "%s%s from ", d->flags & CONFIG_CORES ? "auto, or " : "", numbers[d->kind]);
-        print_limit(d, d->min, out);
+        config_print_limit(d, d->min, out);
         if (d->max == INT64_MAX) {
             fputs(" up", out);
             return;
         }
         fputs(" to ", out);
-        print_limit(d, d->max, out);
+        config_print_limit(d, d->max, out);
     }
 }
 
-static void print_list(const struct config_list *list, FILE *out)
+static void config_print_list(const struct config_list *list, FILE *out)
 {
     for (uint32_t i = 0; i < list->n; i++) {
         const char *word = list->v[i];
@@ -416,23 +420,24 @@ char *config_value(const struct config *config, const struct config_directive *d
 {
     char *text;
     size_t len;
-    FILE *out = must(open_memstream(&text, &len));
+    FILE *out = config_must(open_memstream(&text, &len));
 
     switch (d->kind) {
     case CONFIG_BOOL:
-        fputs(bool_choices[field_number(config, d)], out);
+        fputs(bool_choices[config_field_number(config, d)], out);
         break;
     case CONFIG_ENUM:
-        fputs(d->choices[field_number(config, d)], out);
+        fputs(d->choices[config_field_number(config, d)], out);
         break;
     case CONFIG_STRING:
-        fputs(*(char **)field(config, d), out);
+        fputs(*(char **)config_field(config, d), out);
         break;
     case CONFIG_LIST:
-        print_list(field(config, d), out);
+        config_print_list(config_field(config, d), out);
         break;
     default:
-        fprintf(out, d->kind == CONFIG_MODE ? "%llo" : "%lld", (long long)field_number(config, d));
+        fprintf(out, d->kind == CONFIG_MODE ? "%llo" : "%lld",
+                (long long)config_field_number(config, d));
     }
     fclose(out);
     return text;
