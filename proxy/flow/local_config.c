@@ -9,6 +9,7 @@
 #include "flow/local_call.h"
 #include "flow/local_info.h"
 #include "flow/process.h"
+#include "flow/slowlog.h"
 #include "resp/reply.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,11 +141,34 @@ static void config_collect(struct worker *w, const void *question, struct gather
     (void)part;
 }
 
+static void config_encode(struct gather_part *out, const char *word)
+{
+    gather_printf(out, "$%zu\r\n%s\r\n", strlen(word), word);
+}
+
+/* As Redis: the slow log that a CONFIG SET makes take everything has that command itself. What
+ * nodes were told is noted with their replies. */
+static void config_note_slow(struct worker *w, const struct request *r,
+                             const struct local_config_change *change)
+{
+    struct gather_part sent = {0};
+    if (change->n == 0 || r->cmd->local != COMMAND_LOCAL_CONFIG || w->slow_budget == 0 ||
+        w->now - r->started < w->slow_after)
+        return;
+    w->slow_budget--;
+    gather_printf(&sent, "*%u\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n", 2 + 2 * change->n);
+    for (uint32_t i = 0; i < 2 * change->n; i++)
+        config_encode(&sent, change->words[i]);
+    slowlog_add(w, r->client, sent.data, sent.len, w->now - r->started);
+    free(sent.data);
+}
+
 static void config_finish(struct worker *w, struct gather *g, struct bufq *out)
 {
     struct local_config_change *change = g->question;
     struct reply r = local_reply_to(w, g->request, out);
     char text[sizeof change->error.text + 64];
+    config_note_slow(w, g->request, change);
     if (!*change->error.text) {
         reply_status(&r, "OK");
         return;

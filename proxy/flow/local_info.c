@@ -103,20 +103,21 @@ static uint32_t info_asked(const struct local_call *call)
     return asked;
 }
 
-/* What INFO can say while no node is known: its values are filled in by info_own. */
+/* What INFO can say while no node is known: the version as HELLO tells it (clients choose commands
+ * by it), and the values that are filled in by info_own. */
 static const char info_skeleton[] =
-    "# Server\r\nredis_mode:cluster\r\nprocess_id:\r\nrun_id:\r\ntcp_port:\r\n"
+    "# Server\r\nredis_version:%s\r\nredis_mode:cluster\r\nprocess_id:\r\nrun_id:\r\ntcp_port:\r\n"
     "server_time_usec:\r\nuptime_in_seconds:\r\nuptime_in_days:\r\nexecutable:\r\n"
     "config_file:\r\n# Clients\r\nconnected_clients:\r\nmaxclients:\r\n"
     "blocked_clients:\r\n# Cluster\r\ncluster_enabled:1\r\n";
 
 static void info_without_nodes(struct worker *w, struct gather_part *text)
 {
-    const char *const texts[] = {info_skeleton};
-    const size_t lens[] = {sizeof info_skeleton - 1};
-    struct gather_part own = {0};
+    struct gather_part skeleton = {0}, own = {0};
+    gather_printf(&skeleton, info_skeleton, local_redis_version(w));
     info_own(w, &own);
-    combine_info_texts(texts, lens, 1, own.data, text);
+    combine_info_texts((const char *const[]){skeleton.data}, &skeleton.len, 1, own.data, text);
+    free(skeleton.data);
     free(own.data);
 }
 

@@ -390,6 +390,7 @@ START_TEST(slowlog_of_everything)
 {
     begin();
     expect(c, "OK", "CONFIG SET slowlog-log-slower-than 0 slowlog-max-len 3");
+    expect(c, "[[:*, :*, :*, [\"CONFIG\", \"SET\", \"slowlog-*\", \"0\", *], *]]", "SLOWLOG GET 1");
     expect(c, "OK", "SLOWLOG RESET");
     expect(c, "OK", "SET slow 1");
     expect(c,

@@ -1,6 +1,7 @@
 /* local_config_test: CONFIG GET and SET as of one server: what is slotway's, what is the nodes',
  * what is both's, and that a change is made everywhere or nowhere. */
 #include "base/event.h"
+#include "flow/slowlog.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +92,33 @@ START_TEST(slotways_own_are_set_here_and_no_node_hears_of_them)
     ck_assert_int_eq(config->slowlog_log_slower_than, -1);
     ck_assert_uint_eq(config->tcp_keepalive, 0);
     ck_assert(!config->protected_mode);
+}
+END_TEST
+
+/* The latest entry of the slow log is this request. */
+static void is_slow(const char *request)
+{
+    const struct slowlog_entry *newest = f->w->slowlog->newest;
+    ck_assert_ptr_nonnull(newest);
+    ck_assert_msg(memmem(newest->reply, newest->len, request, strlen(request)) != NULL, "%.*s",
+                  (int)newest->len, newest->reply);
+}
+
+/* The threshold counts that the command itself has set, and passwords are not told. */
+START_TEST(the_slow_log_has_what_is_set_here)
+{
+    static const struct flow_case all[] = {{"CONFIG SET slowlog-log-slower-than 0", "+OK\r\n"}};
+    static const struct flow_case secret[] = {{"CONFIG SET requirepass x", "+OK\r\n"}};
+    static const struct flow_case none[] = {{"CONFIG SET timeout 3", "+OK\r\n"},
+                                            {"CONFIG SET slowlog-log-slower-than -1", "+OK\r\n"}};
+    flow_asks(c, all);
+    is_slow("*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$23\r\nslowlog-log-slower-than\r\n$1\r\n0\r\n");
+    ck_assert_uint_eq(f->w->slowlog->count, 1);
+    flow_asks(c, secret);
+    is_slow("$11\r\nrequirepass\r\n$10\r\n(redacted)\r\n");
+    flow_asks(c, none);
+    is_slow("$7\r\ntimeout\r\n$1\r\n3\r\n");
+    ck_assert_uint_eq(f->w->slowlog->count, 3);
 }
 END_TEST
 
@@ -273,17 +301,15 @@ START_TEST(resetstat_is_for_nodes_and_slotway)
 }
 END_TEST
 
-UNIT_SUITE_WITH("local_config", flow_begin, flow_end,
-                {a_nodes_values_are_shown_but_for_slotways_own}, {resp3_clients_get_a_map},
-                {the_password_is_that_of_clients_and_no_nodes},
-                {what_is_no_list_of_names_and_values_is_an_error},
-                {slotways_own_are_set_here_and_no_node_hears_of_them},
-                {the_nodes_are_set_on_all_masters_and_not_here},
-                {slotways_part_follows_when_all_masters_have_taken_theirs},
-                {a_limit_of_both_is_set_here_and_there}, {bad_values_change_nothing_anywhere},
-                {what_is_out_of_range_is_told_with_the_range},
-                {what_is_fixed_at_the_start_may_be_set_to_what_it_is},
-                {what_names_one_node_is_not_set_on_all}, {changes_are_noted_and_passwords_not_told},
-                {a_value_ends_where_its_bytes_do},
-                {whoever_leaves_before_the_answer_has_still_changed_it},
-                {resetstat_is_for_nodes_and_slotway})
+UNIT_SUITE_WITH(
+    "local_config", flow_begin, flow_end, {a_nodes_values_are_shown_but_for_slotways_own},
+    {resp3_clients_get_a_map}, {the_password_is_that_of_clients_and_no_nodes},
+    {what_is_no_list_of_names_and_values_is_an_error},
+    {slotways_own_are_set_here_and_no_node_hears_of_them}, {the_slow_log_has_what_is_set_here},
+    {the_nodes_are_set_on_all_masters_and_not_here},
+    {slotways_part_follows_when_all_masters_have_taken_theirs},
+    {a_limit_of_both_is_set_here_and_there}, {bad_values_change_nothing_anywhere},
+    {what_is_out_of_range_is_told_with_the_range},
+    {what_is_fixed_at_the_start_may_be_set_to_what_it_is}, {what_names_one_node_is_not_set_on_all},
+    {changes_are_noted_and_passwords_not_told}, {a_value_ends_where_its_bytes_do},
+    {whoever_leaves_before_the_answer_has_still_changed_it}, {resetstat_is_for_nodes_and_slotway})

@@ -231,7 +231,8 @@ START_TEST(while_no_node_is_known_it_tells_what_it_can)
         f->nodes[i].hidden = true;
     flow_publish(f);
     flow_send(f, c, "INFO");
-    flow_contains(flow_received(c), "# Server\r\nredis_mode:cluster\r\n", "\r\ntcp_port:5000\r\n",
+    flow_contains(flow_received(c), "# Server\r\nredis_version:7.0.0\r\nredis_mode:cluster\r\n",
+                  "\r\ntcp_port:5000\r\n",
                   "# Clients\r\nconnected_clients:1\r\nmaxclients:", "\r\nblocked_clients:0\r\n",
                   "# Cluster\r\ncluster_enabled:1\r\n", "# slotway\r\n",
                   "\r\nslotway_cluster_nodes:0\r\n");
