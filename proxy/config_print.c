@@ -289,8 +289,8 @@ void config_print_manual(FILE *out)
     }
     fputs(".PP\nEvery directive below is a line of the configuration file (syntax of redis.conf; "
           "\\fBinclude\\fR \\fIFILE\\fR reads another file) and a flag of the same name. A list "
-          "takes any number of words, in the file also on several lines; a list given as flags "
-          "replaces that of the file.\n"
+          "takes any number of words, as a flag up to the next flag or node, in the file also on "
+          "several lines; a list given as flags replaces that of the file.\n"
           ".PP\n\\fBPROXY CONFIG GET\\fR \\fIpattern\\fR and \\fBPROXY CONFIG SET\\fR \\fIname "
           "value\\fR show and change values of a running slotway.\n",
           out);
@@ -342,7 +342,8 @@ void config_print_markdown(FILE *out)
         "A directive is a line of the configuration file (`slotway -c FILE`, in the syntax of\n"
         "redis.conf) and a flag of the same name (`--port 5001`); flags win. `include FILE` reads\n"
         "another file, relative to the one that names it. A directive that is given again wins,\n"
-        "except that the words of a list add up; a list given as flags replaces that of the file.\n"
+        "except that the words of a list add up; a list given as flags replaces that of the file,\n"
+        "and its words end at the next flag or node (`--bind 10.0.0.9 127.0.0.1 10.0.0.1:7000`).\n"
         "`slotway -t -c FILE` checks a file and says what is wrong in which line, and what is\n"
         "allowed.\n\n"
         "The file is read again on SIGHUP; a file with a mistake changes nothing. Of the\n"

@@ -141,15 +141,25 @@ static bool config_is_flag(const char *word)
     return strncmp(word, "--", 2) == 0;
 }
 
-/* Where the values of the flag before position i end: one, or for lists all up to a next flag. */
+/* A node, where the list before it has no such words: --bind 10.0.0.9 10.0.0.1:7000. */
+static bool config_is_node_behind(const struct config_directive *list, const char *word)
+{
+    return list->check && !list->check(word) && config_check_address(word);
+}
+
+/* Where the values of the flag before position i end: one, or for lists all up to a next flag or a
+ * node. */
 static uint32_t config_flag_end(const struct config_list *flags, uint32_t i,
                                 const struct config_directive *d)
 {
-    uint32_t most = d && d->kind == CONFIG_LIST ? UINT32_MAX : 1;
+    bool list = d && d->kind == CONFIG_LIST;
     uint32_t end = i;
 
-    while (end < flags->n && end - i < most && !config_is_flag(flags->v[end]) &&
-           (most == 1 || !config_is_option(flags->v[end])))
+    if (end < flags->n && !config_is_flag(flags->v[end]) &&
+        !(list && config_is_option(flags->v[end])))
+        end++;
+    while (list && end > i && end < flags->n && !config_is_flag(flags->v[end]) &&
+           !config_is_option(flags->v[end]) && !config_is_node_behind(d, flags->v[end]))
         end++;
     return end;
 }

@@ -80,6 +80,24 @@ START_TEST(a_value_that_looks_like_an_option_is_a_value)
 }
 END_TEST
 
+START_TEST(a_node_ends_the_words_of_a_list)
+{
+    struct config *c = config_load_from("--bind", "127.0.0.1", "::1", "h:1", "[::1]:2");
+
+    ck_assert_msg(c, "%s", config_loaded.err);
+    config_shows(c, "bind", "127.0.0.1 ::1");
+    config_shows(c, "cluster-nodes", "h:1 [::1]:2");
+    config_unref(c);
+    c = config_load_from("--node-address-map", "a:1=b:2", "c=d", "h:1");
+    ck_assert_msg(c, "%s", config_loaded.err);
+    config_shows(c, "node-address-map", "a:1=b:2 c=d");
+    config_shows(c, "cluster-nodes", "h:1");
+    config_unref(c);
+    ck_assert_ptr_null(config_load_from("--bind", "127.0.0.1:5000", "h:1"));
+    ck_assert_ptr_nonnull(strstr(config_loaded.err, "bind: \"127.0.0.1:5000\" is not valid"));
+}
+END_TEST
+
 START_TEST(bad_command_lines_are_explained)
 {
     static const struct {
@@ -111,4 +129,5 @@ UNIT_SUITE_WITH("config_read", config_folder_begin, config_folder_end,
                 {bad_lines_are_named_and_explained}, {blank_lines_and_comments_are_passed_over},
                 {include_is_relative_and_never_circular},
                 {flags_win_over_the_file_wherever_they_stand},
-                {a_value_that_looks_like_an_option_is_a_value}, {bad_command_lines_are_explained})
+                {a_value_that_looks_like_an_option_is_a_value}, {a_node_ends_the_words_of_a_list},
+                {bad_command_lines_are_explained})
