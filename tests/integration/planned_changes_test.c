@@ -29,6 +29,8 @@ static void end_load(struct load *l, double longest_gap)
     ck_assert_int_eq(r.lost, 0);
     for (int g = 0; g < 3; g++)
         report_figure("longest gap of a master's slots", r.gap_ms[g], longest_gap, "ms");
+    report_figure("longest wait of a pipeline over any slots", r.longest_pipeline_ms, longest_gap,
+                  "ms");
 }
 
 START_TEST(failover_of_each_master)

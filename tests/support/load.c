@@ -66,13 +66,15 @@ static void send_more(struct load *l, struct client *c)
 
 static void good_reply(struct load *l, struct client *c)
 {
+    int64_t at = now_ms() - l->begin;
     ADD(c->done, 1);
+    if (at < MAX_MS)
+        __atomic_fetch_or(&c->good[at / 8], (uint8_t)(1u << (at % 8)), __ATOMIC_RELAXED);
     if (c->group < 0) {
         ADD(l->done_group[LOAD_GROUPS], 1);
         return;
     }
     ADD(l->done_group[c->group], 1);
-    int64_t at = now_ms() - l->begin;
     if (at < MAX_MS && GET(l->success[c->group][at]) < 65535)
         ADD(l->success[c->group][at], 1);
 }
@@ -229,6 +231,7 @@ struct load *load_start(const struct load_options *options)
         c->id = i + 1;
         c->group = i < l->o.mixed ? -1 : (i - l->o.mixed) % l->o.groups;
         c->next_start = l->begin + i % l->o.pace_ms;
+        c->good = calloc(MAX_MS / 8, 1);
         name_keys(l, c);
     }
     ck_assert_int_eq(pthread_create(&l->thread, NULL, load_loop, l), 0);
@@ -293,12 +296,27 @@ bool load_wait_progress(struct load *l, uint64_t n, int timeout_ms)
     return ok;
 }
 
-int64_t load_first_success(struct load *l, int group, int64_t since)
+static int64_t client_first_success(struct load *l, struct client *c, int64_t since)
 {
     for (int64_t at = since < l->begin ? 0 : since - l->begin; at < MAX_MS; at++)
-        if (GET(l->success[group][at]) > 0)
+        if (GET(c->good[at / 8]) & (1u << (at % 8)))
             return l->begin + at;
     return -1;
+}
+
+int64_t load_all_served(struct load *l, int group, int64_t since)
+{
+    int64_t latest = -1;
+    for (int i = 0; i < l->nclients; i++) {
+        struct client *c = &l->clients[i];
+        if (c->group != group)
+            continue;
+        int64_t at = client_first_success(l, c, since);
+        if (at < 0)
+            return -1;
+        latest = at > latest ? at : latest;
+    }
+    return latest;
 }
 
 struct load_result load_finish(struct load *l)
@@ -326,6 +344,7 @@ struct load_result load_finish(struct load *l)
             redisReaderFree(c->reader);
         for (int k = 0; k < KEYS; k++)
             free(c->keys[k].fate);
+        free(c->good);
         free(c->out);
     }
     for (int g = 0; g < LOAD_GROUPS; g++)

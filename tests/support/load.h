@@ -47,14 +47,16 @@ uint64_t load_done(struct load *l, int group);
 /* Wait until every group (every client) got at least n more good replies. */
 bool load_wait_progress(struct load *l, uint64_t n, int timeout_ms);
 
-/* When (now_ms) a pinned client of this group got its first good reply to a command sent at or
- * after `since`; -1: not yet. */
-int64_t load_first_success(struct load *l, int group, int64_t since);
+/* When (now_ms) every pinned client of this group had got a good reply again, from `since` on; -1:
+ * not yet. */
+int64_t load_all_served(struct load *l, int group, int64_t since);
 
 struct load_result {
     uint64_t commands, errors, unexpected_errors, maybe_errors, wrong, redirects_seen, closed, lost;
     uint64_t read_ahead;                /* retried reads that saw a write pipelined behind them */
     double gap_ms[LOAD_GROUPS];         /* longest time without a good reply, pinned clients */
+    double longest_pipeline_ms;         /* of all clients, since the fault: no slot waited longer */
+    int64_t last_error;                 /* when (now_ms) the last error came; 0: none did */
     double before_rate[LOAD_GROUPS];    /* pipelines a second before the fault */
     double during_rate[LOAD_GROUPS];    /* and from its begin to the end */
     uint64_t group_errors[LOAD_GROUPS]; /* errors by the group of the (pinned) client */

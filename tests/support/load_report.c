@@ -4,6 +4,12 @@
 
 void load_measure(struct load *l, int64_t end)
 {
+    for (int g = 0; g <= LOAD_GROUPS; g++)
+        if ((double)l->longest_wait[g] > l->result.longest_pipeline_ms)
+            l->result.longest_pipeline_ms = (double)l->longest_wait[g];
+    for (int i = 0; i < l->ntexts; i++)
+        if (l->begin + l->texts[i].last > l->result.last_error)
+            l->result.last_error = l->begin + l->texts[i].last;
     int64_t fault = l->fault ? l->fault - l->begin : 0;
     int64_t last = end - l->begin < MAX_MS ? end - l->begin : MAX_MS - 1;
     for (int g = 0; g < l->o.groups; g++) {

@@ -59,6 +59,7 @@ struct client {
     size_t out_len, out_sent, out_cap;
     redisReader *reader;
     uint64_t done;
+    uint8_t *good; /* a bit for each ms since begin in which it got a good reply */
 };
 
 struct load {
