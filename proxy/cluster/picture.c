@@ -185,20 +185,22 @@ static bool has_replica(const struct topology *t, const struct topology_node *ma
     return false;
 }
 
-/* Have those that can be asked answered since then? */
+/* Have those that can be asked answered since then? If there are others one must have, as all are
+ * suspected when it was this process that stood still. */
 static bool is_spoken_about(const struct discovery *d, const struct endpoint *e, double since)
 {
-    int heard = 0, missing = 0;
+    int others = 0, heard = 0, missing = 0;
 
     for (const struct endpoint *o = d->endpoints; o; o = o->hh.next) {
         bool answered = o->view && o->view_asked_at >= since;
 
+        others += o != e && o->wanted;
         if (o == e || !endpoint_is_up(o) || endpoint_is_suspected(o))
             continue;
         heard += answered;
         missing += !answered;
     }
-    return missing == 0 || heard >= DOUBT_VOICES;
+    return (missing == 0 && (heard > 0 || others == 0)) || heard >= DOUBT_VOICES;
 }
 
 /* A node that was away does not know what the others decided meanwhile, and would serve slots that

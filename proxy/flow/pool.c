@@ -124,6 +124,8 @@ static void pool_follow(struct pool *pool, const struct topology_node *node)
         pool_fail_all(pool, "the node has moved to another address");
     else if (!pool->has_slots && (node->flags & POOL_UNFIT))
         pool_fail_all(pool, "the node has lost its slots and does not answer");
+    else if (had_slots && !pool->has_slots && (before & TOPOLOGY_SILENT))
+        pool_fail_all(pool, "the node has lost its slots while it was silent");
     if ((before ^ node->flags) & TOPOLOGY_SILENT)
         pool_hold_back(pool, node->flags & TOPOLOGY_SILENT);
 }

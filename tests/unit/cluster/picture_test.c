@@ -183,6 +183,25 @@ START_TEST(who_returns_is_trusted_when_the_others_have_been_asked)
 }
 END_TEST
 
+START_TEST(who_returns_while_all_others_are_suspected_waits_for_a_word)
+{
+    all_speak();
+    at[B]->refused = true;
+    look();
+    speaks(B);
+    at[B]->refused = false;
+    at[B]->returned_at = control_clock() + LATER;
+    at[A]->unwell_since = at[C]->unwell_since = control_clock();
+    endpoints_drop(d); /* all are named */
+    look();
+    ck_assert(node(B)->flags & TOPOLOGY_SILENT);
+    at[A]->unwell_since = 0;
+    at[A]->view_asked_at = at[B]->returned_at;
+    look();
+    ck_assert(!(node(B)->flags & TOPOLOGY_SILENT));
+}
+END_TEST
+
 /* b has returned, and the others have been asked since. */
 static void returned(void)
 {
@@ -270,6 +289,7 @@ UNIT_SUITE_WITH("picture", set_up, tear_down, {nodes_that_answer_are_well},
                 {a_short_silence_counts_if_others_notice_it_too},
                 {a_node_that_answers_with_its_slots_is_not_dead},
                 {who_returns_is_trusted_when_the_others_have_been_asked},
+                {who_returns_while_all_others_are_suspected_waits_for_a_word},
                 {who_returns_to_others_that_take_it_for_dead_waits_longer},
                 {a_node_is_where_it_answers_if_its_own_address_does_not_work},
                 {announced_addresses_go_through_the_map}, {when_nobody_speaks_the_map_stays})

@@ -139,7 +139,7 @@ START_TEST(what_a_silent_master_sends_is_read_when_it_is_trusted_again)
 }
 END_TEST
 
-START_TEST(what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots)
+static void loses_its_slots_while_silent(bool trusted_at_once)
 {
     int writer = flow_client(f);
     flow_send(f, c, "GET b");
@@ -153,6 +153,8 @@ START_TEST(what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots)
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++)
         if (f->owner[slot] == NODE_A)
             f->owner[slot] = NODE_B;
+    if (trusted_at_once)
+        f->nodes[NODE_A].flags = TOPOLOGY_MASTER;
     flow_publish(f);
     flow_node_serves(f, NODE_B, "GET b", "+new\r\n");
     flow_expect(f, c, "+new\r\n");
@@ -161,6 +163,19 @@ START_TEST(what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots)
                 "executed\r\n");
     close(writer);
     ck_assert_uint_eq(flow_node_links(f, NODE_A), 0);
+}
+
+START_TEST(what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots)
+{
+    loses_its_slots_while_silent(false);
+}
+END_TEST
+
+/* All others have said so in one turn: the topology that names the new owner trusts the old master
+ * again. */
+START_TEST(nor_when_it_is_heard_of_and_trusted_at_the_same_time)
+{
+    loses_its_slots_while_silent(true);
 }
 END_TEST
 
@@ -185,4 +200,5 @@ UNIT_SUITE_WITH("pool", flow_begin, flow_end, {connections_are_opened_when_first
                 {a_node_known_to_be_silent_is_not_asked},
                 {what_a_silent_master_sends_is_read_when_it_is_trusted_again},
                 {what_a_silent_master_sends_is_never_read_when_it_has_lost_its_slots},
+                {nor_when_it_is_heard_of_and_trusted_at_the_same_time},
                 {what_a_silent_replica_was_asked_the_master_is})
