@@ -137,6 +137,13 @@ static int info_decimals(const char *s)
     return point ? (int)strspn(point + 1, "0123456789") : 0;
 }
 
+/* A whole number, modulo 2^64: a node prints a difference that is below zero, such as a
+ * used_memory_dataset of less than its estimates, as almost 2^64. */
+static long long info_whole(const char *s)
+{
+    return (long long)strtoull(s, NULL, 10);
+}
+
 /* a and b, of which a stands for `count` values already, by a numeric rule. */
 static void info_fold(enum info_rule rule, const char *a, const char *b, uint32_t count, char *out,
                       size_t cap)
@@ -144,9 +151,9 @@ static void info_fold(enum info_rule rule, const char *a, const char *b, uint32_
     int decimals = info_decimals(a);
     const char *percent = strchr(a, '%') ? "%" : "";
     if (decimals == 0 && rule != INFO_MEAN) {
-        long long x = strtoll(a, NULL, 10), y = strtoll(b, NULL, 10);
+        long long x = info_whole(a), y = info_whole(b);
         snprintf(out, cap, "%lld",
-                 rule == INFO_SUM                ? x + y
+                 rule == INFO_SUM ? (long long)((unsigned long long)x + (unsigned long long)y)
                  : (x > y) == (rule == INFO_MAX) ? x
                                                  : y);
         return;

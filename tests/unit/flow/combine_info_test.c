@@ -26,6 +26,21 @@ START_TEST(figures_are_added_and_texts_are_the_first_nodes)
 }
 END_TEST
 
+/* Redis prints such figures as unsigned ones. */
+START_TEST(differences_below_zero_are_added_as_such)
+{
+    expect_merged("# Memory\r\nused_memory_dataset:18446744073709551516\r\n",
+                  "# Memory\r\nused_memory_dataset:5217688\r\n", "",
+                  "# Memory\r\nused_memory_dataset:5217588\r\n");
+    expect_merged("# Memory\r\nused_memory_dataset:5\r\nmem_fragmentation_bytes:-7\r\n",
+                  "# Memory\r\nused_memory_dataset:18446744073709551516\r\n"
+                  "mem_fragmentation_bytes:3\r\n",
+                  "", "# Memory\r\nused_memory_dataset:-95\r\nmem_fragmentation_bytes:-4\r\n");
+    expect_merged("# Stats\r\nhits:9223372036854775807\r\n", "# Stats\r\nhits:1\r\n", "",
+                  "# Stats\r\nhits:-9223372036854775808\r\n");
+}
+END_TEST
+
 START_TEST(human_sizes_follow_their_figures)
 {
     expect_merged("# Memory\r\nused_memory:1048576\r\nused_memory_human:1.00M\r\n",
@@ -117,7 +132,8 @@ START_TEST(names_of_any_length_are_told_apart)
 END_TEST
 
 UNIT_SUITE("combine_info", {figures_are_added_and_texts_are_the_first_nodes},
-           {human_sizes_follow_their_figures}, {ratios_are_means}, {bad_news_of_one_node_is_shown},
+           {differences_below_zero_are_added_as_such}, {human_sizes_follow_their_figures},
+           {ratios_are_means}, {bad_news_of_one_node_is_shown},
            {keyspace_is_summed_and_ttl_weighted}, {a_node_without_keys_takes_nothing_away},
            {statistics_of_commands_are_merged}, {replicas_of_all_masters_are_numbered},
            {own_fields_replace_those_that_are_there}, {text_that_is_not_info_is_left_out},
