@@ -26,6 +26,10 @@
 
 #define WORKER_DRIVE_INTERVAL 0.01 /* s: parked requests are looked at so often */
 #define WORKER_SLOW_INTERVAL  0.1  /* s: timeouts */
+/* A worker that was not there for so long stood still (its process was stopped, its machine
+ * suspended), µs; and what has come meanwhile is read for so long, µs. */
+#define WORKER_STILL 300000
+#define WORKER_CATCH 100000
 /* Slow log entries per WORKER_SLOW_INTERVAL: when everything is slow, writing all of it down would
  * make it slower. */
 #define WORKER_SLOW_BUDGET 200
@@ -172,14 +176,31 @@ static void worker_check_drain(struct client *c)
         c->flags |= CLIENT_CLOSING_IDLE;
 }
 
+/* Timers come before what the kernel has to read. So a worker that stood still for longer than a
+ * timeout would call everybody silent whose answer has been there for long. It reads first. One
+ * that is late at each turn does so before every other look only, or nothing would ever time out.
+ */
+static bool worker_catches_up(struct worker *w)
+{
+    uint64_t before = atomic_load_explicit(&w->heartbeat, memory_order_relaxed);
+    atomic_store_explicit(&w->heartbeat, w->now, memory_order_relaxed);
+    if (!w->caught_up && w->now - before > WORKER_STILL)
+        w->caught_up = w->now + WORKER_CATCH;
+    if (w->now < w->caught_up)
+        return true;
+    w->caught_up = 0;
+    return false;
+}
+
 static void worker_on_slow_timer(struct ev_loop *loop, ev_timer *watcher, int events)
 {
     (void)loop;
     (void)events;
     struct worker *w = watcher->data;
     struct client *next;
-    atomic_store_explicit(&w->heartbeat, w->now, memory_order_relaxed);
     w->slow_budget = WORKER_SLOW_BUDGET;
+    if (worker_catches_up(w))
+        return;
     pool_check(w);
     pubsub_check(w);
     if (monitor_is_on(w))

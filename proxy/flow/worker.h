@@ -110,6 +110,7 @@ struct worker {
     bool emptying;        /* an operator wants it empty: idle clients are closed */
     bool drained;         /* on_worker_drained was posted */
     uint64_t drain_until; /* µs */
+    uint64_t caught_up; /* µs: it stood still, and looks at timeouts from then on; 0: it did not */
 
     struct mailbox mailbox;
     ev_prepare end_of_turn;

@@ -313,6 +313,21 @@ START_TEST(an_idle_connection_is_not_silent)
 }
 END_TEST
 
+/* The answer came while slotway was stopped, and not read yet when the timer looks. */
+START_TEST(a_node_is_not_silent_because_slotway_stood_still)
+{
+    flow_send(f, c, "INCR b");
+    flow_node_gets(f, NODE_A, "INCR b");
+    flow_link_answers(f->nodes[NODE_A].last, ":1\r\n");
+    uint64_t still = f->w->config->backend_timeout * 2000ull;
+    f->w->pools[NODE_A]->backends[POOL_MASTER][0]->heard -= still;
+    f->w->heartbeat -= still;
+    ev_invoke(f->w->loop, &f->w->slow_timer, EV_TIMER);
+    flow_expect(f, c, ":1\r\n");
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_failed), 0);
+}
+END_TEST
+
 START_TEST(several_connections_keep_each_clients_order)
 {
     flow_again("connections-per-node 64\n");
@@ -393,5 +408,6 @@ UNIT_SUITE_WITH("backend", flow_begin, flow_end, {replies_of_many_clients_pair_w
                 {a_node_that_turns_the_connection_away_has_executed_nothing},
                 {a_script_that_answers_like_a_node_that_turns_away_is_not_run_again},
                 {a_silent_node_is_disconnected_after_backend_timeout},
+                {a_node_is_not_silent_because_slotway_stood_still},
                 {an_idle_connection_is_not_silent}, {several_connections_keep_each_clients_order},
                 {commands_of_turns_that_follow_each_other_leave_in_one_write})
