@@ -348,6 +348,13 @@ void backend_fail(struct backend *b, const char *why)
         backend_end(b, why, b->stream.out.len - b->stream.unsent, b->state == BACKEND_READY);
 }
 
+void backend_give_up(struct backend *b, const char *why)
+{
+    if (b->state != BACKEND_DEAD)
+        stream_forsake(&b->stream);
+    backend_fail(b, why);
+}
+
 void backend_recall(struct backend *b)
 {
     if (b->state != BACKEND_DEAD)

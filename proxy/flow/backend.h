@@ -88,6 +88,9 @@ void backend_send_parked(struct backend *b, struct request *r, struct bufq *pref
 
 /* Close it. What was sent and unanswered, and what was not sent, goes to the router in order. */
 void backend_fail(struct backend *b, const char *why);
+/* The same with one that is silent: what has not reached the node never will. Else it could execute
+ * a write after others that were acknowledged on the next connection. */
+void backend_give_up(struct backend *b, const char *why);
 /* Close an idle one. */
 void backend_close(struct backend *b);
 /* Close it. Its requests are those of a client that is gone or gives them up: they are freed. */

@@ -491,7 +491,7 @@ static void blocking_check_late(struct worker *w, struct request *r, void *arg)
     uint64_t late = *(const uint64_t *)arg;
     uint64_t limit = w->config->backend_timeout * 1000ull;
     if (r->backend && (r->flags & REQUEST_BLOCKING) && limit && late > limit)
-        backend_fail(r->backend, "a blocking command was not answered in time");
+        backend_give_up(r->backend, "a blocking command was not answered in time");
 }
 
 void blocking_check(struct client *c)

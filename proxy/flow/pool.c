@@ -67,19 +67,22 @@ void pool_on_lost(struct pool *pool, bool was_ready)
     pool->retry_at = pool->worker->now + (pause < POOL_RETRY_MOST ? pause : POOL_RETRY_MOST);
 }
 
-static void pool_fail_kind(struct pool *pool, int kind, const char *why)
+/* How connections end: backend_fail or backend_give_up. */
+typedef void pool_ending(struct backend *b, const char *why);
+
+static void pool_end_kind(struct pool *pool, int kind, pool_ending *end, const char *why)
 {
     for (int i = 0; i < POOL_MAX_SHARED; i++)
         if (pool->backends[kind][i])
-            backend_fail(pool->backends[kind][i], why);
+            end(pool->backends[kind][i], why);
 }
 
-static void pool_fail_all(struct pool *pool, const char *why)
+static void pool_end_all(struct pool *pool, pool_ending *end, const char *why)
 {
     for (int kind = 0; kind < POOL_KINDS; kind++)
-        pool_fail_kind(pool, kind, why);
+        pool_end_kind(pool, kind, end, why);
     while (pool->leases)
-        backend_fail(pool->leases, why);
+        end(pool->leases, why);
 }
 
 /* What a silent node sends when it wakes up is read only when the others have confirmed that it is
@@ -117,15 +120,15 @@ static void pool_follow(struct pool *pool, const struct topology_node *node)
     if (moved || ((before & POOL_UNFIT) && !(node->flags & POOL_UNFIT)))
         pool->retry_at = 0;
     if ((node->flags & POOL_UNFIT) && !(before & POOL_UNFIT)) { /* its master will answer */
-        pool_fail_kind(pool, POOL_REPLICA, "the replica does not answer");
-        pool_fail_kind(pool, POOL_REPLICA3, "the replica does not answer");
+        pool_end_kind(pool, POOL_REPLICA, backend_give_up, "the replica does not answer");
+        pool_end_kind(pool, POOL_REPLICA3, backend_give_up, "the replica does not answer");
     }
     if (moved)
-        pool_fail_all(pool, "the node has moved to another address");
+        pool_end_all(pool, backend_give_up, "the node has moved to another address");
     else if (!pool->has_slots && (node->flags & POOL_UNFIT))
-        pool_fail_all(pool, "the node has lost its slots and does not answer");
+        pool_end_all(pool, backend_give_up, "the node has lost its slots and does not answer");
     else if (had_slots && !pool->has_slots && (before & TOPOLOGY_SILENT))
-        pool_fail_all(pool, "the node has lost its slots while it was silent");
+        pool_end_all(pool, backend_give_up, "the node has lost its slots while it was silent");
     if ((before ^ node->flags) & TOPOLOGY_SILENT)
         pool_hold_back(pool, node->flags & TOPOLOGY_SILENT);
 }
@@ -194,7 +197,7 @@ static void pool_check_leases(struct pool *pool)
         next = b->next_lease;
         const char *why = b->state == BACKEND_DEAD ? NULL : pool_complaint(pool, b);
         if (why)
-            backend_fail(b, why);
+            backend_give_up(b, why);
     }
     lease_trim(pool);
 }
@@ -210,7 +213,7 @@ static void pool_check_one(struct pool *pool)
             left--;
             const char *why = pool_complaint(pool, b);
             if (why)
-                backend_fail(b, why);
+                backend_give_up(b, why);
             else if (pool->gone && b->in_flight == 0)
                 backend_close(b);
         }
@@ -236,7 +239,7 @@ void pool_close_all(struct worker *w)
     for (unsigned i = 0; i < TOPOLOGY_MAX_NODES; i++) {
         if (!w->pools[i])
             continue;
-        pool_fail_all(w->pools[i], "slotway stops");
+        pool_end_all(w->pools[i], backend_fail, "slotway stops");
         free(w->pools[i]);
         w->pools[i] = NULL;
     }

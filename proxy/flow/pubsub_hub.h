@@ -134,6 +134,7 @@ struct pubsub_link {
     size_t in_len;
     uint64_t opened, heard; /* µs */
     uint64_t idle_since;    /* µs: without subscriptions; 0: has some */
+    uint32_t spare;         /* SUNSUBSCRIBEs after whose answer another one may come */
     uint16_t node;
     uint8_t role; /* enum pubsub_role */
     bool ready;

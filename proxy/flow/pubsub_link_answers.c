@@ -39,6 +39,16 @@ static void link_settle(struct pubsub_sub *sub, uint64_t confirmed)
     }
 }
 
+/* A node that gives a slot away says sunsubscribe by itself. If slotway's SUNSUBSCRIBE is under way
+ * just then, that looks like its answer; the real one follows, which may also be MOVED. */
+static bool link_is_spare(struct pubsub_link *l)
+{
+    if (l->spare == 0)
+        return false;
+    l->spare--;
+    return true;
+}
+
 /* "subscribe", "punsubscribe" …: the answer to the head of ops, or news of a slot that moved away.
  * False: neither. */
 static bool link_on_confirmation(struct pubsub_link *l, enum pubsub_kind kind, bool unsubscribed,
@@ -49,11 +59,12 @@ static bool link_on_confirmation(struct pubsub_link *l, enum pubsub_kind kind, b
     struct pubsub_topic *t = topic_find(hub, kind, name, len);
     struct pubsub_sub *sub = t ? link_sub(l, t) : NULL;
     if (!sub)
-        return false;
+        return kind == PUBSUB_SHARD && unsubscribed && link_is_spare(l);
     if (op && op->sub == sub && op->kind == (unsubscribed ? PUBSUB_OP_UNSUB : PUBSUB_OP_SUB)) {
         uint64_t turn = op->turn;
         link_pop(l);
         sub->ending -= unsubscribed;
+        l->spare += kind == PUBSUB_SHARD && unsubscribed;
         link_settle(sub, unsubscribed ? 0 : turn);
         return true;
     }
@@ -160,7 +171,7 @@ bool link_on_line(struct pubsub_link *l, const char *data, size_t len)
 {
     struct pubsub *hub = l->hub;
     if (!l->ops)
-        return false;
+        return len > 7 && memcmp(data, "-MOVED ", 7) == 0 && link_is_spare(l);
     bool well = *data == '+' || (l->ops->kind == PUBSUB_OP_GREET && reply_needs_no_auth(data, len));
     if (*data == '-' && !well)
         return link_on_error(l, data, len - 2);

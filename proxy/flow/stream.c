@@ -4,7 +4,9 @@
 #include "flow/stream.h"
 #include "flow/worker.h"
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -147,6 +149,16 @@ void stream_close(struct stream *s)
     bufq_clear(&s->worker->chunks, &s->out);
     s->cursor = NULL;
     s->unsent = 0;
+}
+
+/* Only then: a FIN is sent again until it arrives, a reset is not, and a node keeps whoever waits
+ * in a blocking command until it hears of the end. */
+void stream_forsake(const struct stream *s)
+{
+    struct linger reset = {.l_onoff = 1};
+    int undelivered;
+    if (!s->closed && ioctl(s->io.fd, SIOCOUTQ, &undelivered) == 0 && undelivered > 0)
+        setsockopt(s->io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 void stream_set_reading(struct stream *s, bool reading)

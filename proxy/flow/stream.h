@@ -62,6 +62,9 @@ void stream_open(struct stream *s, struct worker *w, int fd, const struct stream
                  bool retain, bool connecting);
 /* Close the socket, drop the bytes. The struct stays the owner's. Safe to call twice. */
 void stream_close(struct stream *s);
+/* If the peer has not received all that was written, the rest is not to reach it later, when it is
+ * closed: the kernel would go on trying for minutes. What the peer has, it has. */
+void stream_forsake(const struct stream *s);
 void stream_set_reading(struct stream *s, bool reading);
 /* Has the peer closed the connection? Asks the kernel and reads nothing: for a stream that is not
  * read from. */

@@ -4,6 +4,7 @@
 #include "flow/pubsub_hub.h"
 #include "support/flow_unit.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -313,6 +314,36 @@ START_TEST(an_idle_connection_is_not_silent)
 }
 END_TEST
 
+/* The node reads nothing, and its connection is given up. What is left in slotway's socket must not
+ * follow when it reads again. */
+START_TEST(what_has_not_reached_a_silent_node_never_will)
+{
+    enum { SIZE = 250000 };
+    char head[64], got[65536];
+    char *value = flow_pattern(SIZE);
+    ssize_t n, all = 0;
+    flow_again("backend-timeout 50\n");
+    flow_send(f, c, "GET b");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+1\r\n");
+    int fd = f->nodes[NODE_A].last->fd;
+    f->nodes[NODE_A].last->fd = -1; /* not read by the other functions */
+    f->nodes[NODE_A].last = NULL;
+    snprintf(head, sizeof head, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$%d\r\n", SIZE);
+    flow_send_raw(f, c, head, strlen(head));
+    flow_send_raw(f, c, value, SIZE);
+    flow_send_raw(f, c, "\r\n", 2);
+    flow_expect(f, c, MAYBE);
+    while ((n = read(fd, got, sizeof got)) > 0)
+        all += n;
+    ck_assert_int_eq(n, -1); /* reset */
+    ck_assert_int_gt(all, 0);
+    ck_assert_int_lt(all, SIZE);
+    close(fd);
+    free(value);
+}
+END_TEST
+
 /* The answer came while slotway was stopped, and not read yet when the timer looks. */
 START_TEST(a_node_is_not_silent_because_slotway_stood_still)
 {
@@ -408,6 +439,7 @@ UNIT_SUITE_WITH("backend", flow_begin, flow_end, {replies_of_many_clients_pair_w
                 {a_node_that_turns_the_connection_away_has_executed_nothing},
                 {a_script_that_answers_like_a_node_that_turns_away_is_not_run_again},
                 {a_silent_node_is_disconnected_after_backend_timeout},
+                {what_has_not_reached_a_silent_node_never_will},
                 {a_node_is_not_silent_because_slotway_stood_still},
                 {an_idle_connection_is_not_silent}, {several_connections_keep_each_clients_order},
                 {commands_of_turns_that_follow_each_other_leave_in_one_write})

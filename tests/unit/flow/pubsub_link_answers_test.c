@@ -407,6 +407,25 @@ START_TEST(a_login_may_be_needless_but_not_refused)
 }
 END_TEST
 
+/* The node gave the slot away when SUNSUBSCRIBE was on its way. */
+START_TEST(a_node_may_end_what_is_being_ended)
+{
+    static const char *const real[] = {SUNSUB("1\r\nb"), "-MOVED 3300 127.0.0.1:1\r\n"};
+    for (size_t i = 0; i < sizeof real / sizeof *real; i++) {
+        flow_send(f, a, "SSUBSCRIBE b");
+        flow_node_serves(f, NODE_A, "SSUBSCRIBE b", SSUB("1\r\nb"));
+        flow_expect(f, a, SSUB("1\r\nb"));
+        flow_send(f, a, "SUNSUBSCRIBE b");
+        flow_expect(f, a, SUNSUB("1\r\nb"));
+        flow_node_serves(f, NODE_A, "SUNSUBSCRIBE b", SUNSUB("1\r\nb"));
+        flow_answer(f, NODE_A, real[i]);
+        ck_assert_uint_eq(flow_count(f, COUNTER_backends_garbage), 0);
+    }
+    flow_answer(f, NODE_A, real[0]); /* once too often */
+    ck_assert_uint_eq(flow_count(f, COUNTER_backends_garbage), 1);
+}
+END_TEST
+
 UNIT_SUITE_WITH("pubsub_link_answers", begin_subscribed, pubsub_end,
                 {what_can_not_come_closes_the_link}, {what_nobody_wants_any_more_is_passed_over},
                 {an_answer_to_something_else_closes_the_link},
@@ -419,4 +438,5 @@ UNIT_SUITE_WITH("pubsub_link_answers", begin_subscribed, pubsub_end,
                 {what_is_given_up_is_confirmed_for_nobody},
                 {an_older_refusal_is_none_of_the_newer_wish},
                 {unsubscribe_is_never_refused_but_for_a_shard_channel},
-                {moved_leads_to_a_master_that_is_known}, {a_login_may_be_needless_but_not_refused})
+                {a_node_may_end_what_is_being_ended}, {moved_leads_to_a_master_that_is_known},
+                {a_login_may_be_needless_but_not_refused})
