@@ -40,6 +40,7 @@ struct session;
 #define CLIENT_TRACKING      (1u << 19) /* CLIENT TRACKING ON */
 #define CLIENT_MONITOR       (1u << 20)
 #define CLIENT_ASSEMBLING    (1u << 21) /* the array of its EXEC is being put together */
+#define CLIENT_LARGE_READS   (1u << 22) /* it reads large values: dispatch_is_large */
 /* Its commands are looked at by session_on_command before they are issued. */
 #define CLIENT_STATEFUL (CLIENT_MULTI | CLIENT_SUBSCRIBED | CLIENT_TRACKING | CLIENT_MONITOR)
 

@@ -28,6 +28,16 @@
 
 #define DISPATCH_CROSSSLOT "CROSSSLOT Keys in request don't hash to the same slot"
 
+/* A large request, or a read of a client that reads large values, goes alone and over the bulk
+ * connection: it, or its reply, would hold up the others on a shared one. Scripts do not: who kills
+ * one needs a connection on which none runs, and takes that one. */
+static inline bool dispatch_is_large(const struct client *c, const struct command *cmd, size_t len)
+{
+    return len >= REQUEST_BULK_MIN ||
+           ((c->flags & CLIENT_LARGE_READS) && cmd &&
+            (cmd->flags & (COMMAND_READONLY | COMMAND_SCRIPT)) == COMMAND_READONLY);
+}
+
 /* To the owner of slot (SLOT_NONE: any master). */
 static void dispatch_forward(struct client *c, const struct command *cmd, uint16_t slot,
                              struct chunk *chunk, char *data, size_t len)
@@ -46,8 +56,9 @@ static void dispatch_forward(struct client *c, const struct command *cmd, uint16
     }
     client_push(c, r, 1);
     watch_sample(w, r);
-    if (UNLIKELY(len >= REQUEST_BULK_MIN)) {
+    if (UNLIKELY(dispatch_is_large(c, cmd, len)))
         r->flags |= REQUEST_BULK;
+    if (UNLIKELY(len >= REQUEST_BULK_MIN)) {
         watch_note(w, c, WATCH_BIG_REQUEST, slot < SLOT_COUNT ? w->slot_node[slot] : NODE_NONE, len,
                    data, len, cmd);
     }
@@ -351,7 +362,7 @@ static OUTLINED bool dispatch_must_wait(struct client *c, const struct command *
         pause_hold(c);
         return true;
     }
-    *alone = len >= REQUEST_BULK_MIN ||
+    *alone = dispatch_is_large(c, cmd, len) ||
              (cmd && (cmd->flags & COMMAND_ALONE) && session_is_alone(c, cmd, data, args)) ||
              (w->unsettled_until >= w->seconds && cmd && dispatch_is_unsettled(w, cmd, data, args));
     if (!*alone || !c->head)
@@ -367,7 +378,8 @@ static bool dispatch_multibulk(struct client *c, struct chunk *chunk, char *data
     bool unknown_sub = false;
     const struct command *cmd = dispatch_lookup(w, data, len, args, &unknown_sub);
     bool alone = false;
-    bool careful = w->careful || len >= REQUEST_BULK_MIN || (cmd && (cmd->flags & COMMAND_ALONE));
+    bool careful = w->careful || dispatch_is_large(c, cmd, len) ||
+                   (cmd && (cmd->flags & COMMAND_ALONE));
     if (careful && dispatch_must_wait(c, cmd, data, len, args, &alone))
         return false;
     counters_add(&w->counters, COUNTER_commands, 1);

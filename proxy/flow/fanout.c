@@ -69,9 +69,12 @@ static struct request *fanout_child(struct worker *w, struct fanout *f, uint32_t
     r->flags = REQUEST_CHILD | (parent->flags & (REQUEST_READONLY | REQUEST_RESP3 | REQUEST_LEASE |
                                                  REQUEST_CACHING));
     if ((parent->flags & (REQUEST_READONLY | REQUEST_LEASE)) == REQUEST_READONLY && f->nplan &&
-        parent->client &&
-        ((parent->client->flags & CLIENT_READONLY) || w->config->read_from != CONFIG_READ_MASTER))
-        r->flags |= REQUEST_REPLICA;
+        parent->client) {
+        if ((parent->client->flags & CLIENT_READONLY) || w->config->read_from != CONFIG_READ_MASTER)
+            r->flags |= REQUEST_REPLICA;
+        if (parent->client->flags & CLIENT_LARGE_READS)
+            r->flags |= REQUEST_BULK;
+    }
     r->fanout = f;
     r->child = index;
     r->slot = slot;

@@ -30,7 +30,7 @@ struct worker;
 #define REQUEST_INTERNAL    (1u << 6) /* handshake of a backend: no client, no retry */
 #define REQUEST_SCRIPT      (1u << 7) /* runs a script or a function: busy.h */
 #define REQUEST_PARKED      (1u << 8)
-#define REQUEST_BULK        (1u << 9)  /* so large that it travels on the bulk connection */
+#define REQUEST_BULK        (1u << 9)  /* large: it travels on the bulk connection */
 #define REQUEST_LOCAL       (1u << 10) /* waits for an answer from slotway itself, not from a node */
 #define REQUEST_CHILD       (1u << 11) /* part of a split or fanned-out request */
 /* see order.h */

@@ -294,6 +294,73 @@ START_TEST(a_large_request_goes_alone)
 }
 END_TEST
 
+/* The node has something of 300,000 bytes for c, which asks for it. */
+static void reads_something_large(const char *command)
+{
+    size_t len = 300000;
+    char *value = flow_pattern(len), *reply = memory_alloc(len + 32);
+    size_t n = (size_t)sprintf(reply, "$%zu\r\n%s\r\n", len, value);
+    flow_send(f, c, command);
+    flow_node_gets(f, NODE_A, command);
+    flow_answer_bytes(f, NODE_A, reply, n);
+    flow_expect_bytes(f, c, reply, n);
+    free(value);
+    free(reply);
+}
+
+START_TEST(who_reads_large_values_holds_up_nobody)
+{
+    int other = flow_client(f);
+    reads_something_large("GET b"); /* nobody could know */
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
+    reads_something_large("GET b");
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 2);
+    flow_send(f, c, "GET b", "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets_nothing(f, NODE_A); /* one at a time */
+    struct flow_link *bulk = f->nodes[NODE_A].last;
+    flow_send(f, other, "GET b{b}");
+    flow_node_serves(f, NODE_A, "GET b{b}", "+small\r\n");
+    flow_expect(f, other, "+small\r\n");
+    flow_link_answers(bulk, "+1\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+2\r\n");
+    flow_expect(f, c, "+1\r\n+2\r\n");
+    close(other);
+}
+END_TEST
+
+START_TEST(who_reads_small_values_again_goes_with_the_others)
+{
+    reads_something_large("GET b");
+    flow_send(f, c, "SET b 1", "GET b"); /* a write is no read */
+    flow_node_gets(f, NODE_A, "SET b 1");
+    flow_node_gets_nothing(f, NODE_A);
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 1);
+    flow_answer(f, NODE_A, "+OK\r\n");
+    flow_node_serves(f, NODE_A, "GET b", "+1\r\n");
+    flow_expect(f, c, "+OK\r\n+1\r\n");
+    ck_assert(!(flow_newest(f)->flags & CLIENT_LARGE_READS));
+    flow_send(f, c, "GET b", "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_node_gets(f, NODE_A, "GET b");
+    flow_answer(f, NODE_A, "+2\r\n+3\r\n");
+    flow_expect(f, c, "+2\r\n+3\r\n");
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 2);
+}
+END_TEST
+
+START_TEST(parts_of_large_reads_hold_up_nobody_either)
+{
+    reads_something_large("GET b");
+    flow_send(f, c, "MGET b a", "PING");
+    flow_node_serves(f, NODE_A, "MGET b", "*1\r\n$1\r\n1\r\n");
+    ck_assert_uint_eq(flow_node_links(f, NODE_A), 2);
+    flow_expect_nothing(f, c);
+    flow_node_serves(f, NODE_C, "MGET a", "*1\r\n$1\r\n2\r\n");
+    flow_expect(f, c, "*2\r\n$1\r\n1\r\n$1\r\n2\r\n+PONG\r\n");
+}
+END_TEST
+
 /* The window closes (a barrier) while a long request is half here: reading goes on afterwards. */
 START_TEST(a_long_request_is_read_on_after_a_barrier)
 {
@@ -393,22 +460,21 @@ START_TEST(an_idle_client_holds_no_memory)
 }
 END_TEST
 
-UNIT_SUITE_WITH("client", flow_begin, flow_end,
-                {replies_come_in_the_order_of_requests_when_nodes_answer_in_another},
-                {replies_to_what_was_read_together_leave_together},
-                {replies_to_what_was_read_apart_do_not_wait_for_each_other},
-                {a_client_that_leaves_while_its_replies_wait_leaves_nothing},
-                {a_long_reply_that_is_not_yet_due_is_held},
-                {a_client_that_leaves_in_mid_request_leaves_a_placeholder_that_swallows},
-                {a_placeholder_swallows_a_reply_in_parts},
-                {the_first_read_goes_alone_and_then_more_and_more},
-                {a_large_reply_makes_the_window_small_again},
-                {a_client_that_does_not_read_has_its_requests_wait},
-                {past_the_output_limit_a_client_is_closed},
-                {max_pipeline_bounds_requests_in_flight}, {requests_arrive_byte_by_byte},
-                {a_long_request_in_pieces_of_every_size}, {a_large_request_goes_alone},
-                {a_long_request_is_read_on_after_a_barrier},
-                {a_half_closed_client_gets_what_it_is_owed},
-                {half_a_request_and_the_end_is_no_request},
-                {malformed_input_gets_its_error_after_the_replies_before_it},
-                {with_reply_off_and_skip_replies_are_swallowed}, {an_idle_client_holds_no_memory})
+UNIT_SUITE_WITH(
+    "client", flow_begin, flow_end,
+    {replies_come_in_the_order_of_requests_when_nodes_answer_in_another},
+    {replies_to_what_was_read_together_leave_together},
+    {replies_to_what_was_read_apart_do_not_wait_for_each_other},
+    {a_client_that_leaves_while_its_replies_wait_leaves_nothing},
+    {a_long_reply_that_is_not_yet_due_is_held},
+    {a_client_that_leaves_in_mid_request_leaves_a_placeholder_that_swallows},
+    {a_placeholder_swallows_a_reply_in_parts}, {the_first_read_goes_alone_and_then_more_and_more},
+    {a_large_reply_makes_the_window_small_again},
+    {a_client_that_does_not_read_has_its_requests_wait}, {past_the_output_limit_a_client_is_closed},
+    {max_pipeline_bounds_requests_in_flight}, {requests_arrive_byte_by_byte},
+    {a_long_request_in_pieces_of_every_size}, {a_large_request_goes_alone},
+    {who_reads_large_values_holds_up_nobody}, {who_reads_small_values_again_goes_with_the_others},
+    {parts_of_large_reads_hold_up_nobody_either}, {a_long_request_is_read_on_after_a_barrier},
+    {a_half_closed_client_gets_what_it_is_owed}, {half_a_request_and_the_end_is_no_request},
+    {malformed_input_gets_its_error_after_the_replies_before_it},
+    {with_reply_off_and_skip_replies_are_swallowed}, {an_idle_client_holds_no_memory})
