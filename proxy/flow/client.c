@@ -185,11 +185,11 @@ void client_push(struct client *c, struct request *r, uint32_t replies)
 
 /* A client that has read something large is expected to do so again, until smaller replies have
  * made the expectation small. */
-static inline void client_learn_large(struct client *c, const struct request *r)
+static OUTLINED void client_learn_large(struct client *c, const struct request *r)
 {
-    if (UNLIKELY(r->reply_len >= REQUEST_BULK_MIN) && (r->flags & REQUEST_READONLY))
+    if (r->reply_len >= REQUEST_BULK_MIN && (r->flags & REQUEST_READONLY))
         c->flags |= CLIENT_LARGE_READS;
-    else if (UNLIKELY(c->flags & CLIENT_LARGE_READS) && c->estimate[1] < REQUEST_BULK_MIN)
+    else if (c->estimate[1] < REQUEST_BULK_MIN)
         c->flags &= ~(uint32_t)CLIENT_LARGE_READS;
 }
 
@@ -206,7 +206,8 @@ static void client_learn(struct client *c, const struct request *r)
     if (size < *estimate / 4)
         size = *estimate / 4;
     *estimate = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
-    client_learn_large(c, r);
+    if (UNLIKELY(size >= REQUEST_BULK_MIN || (c->flags & CLIENT_LARGE_READS)))
+        client_learn_large(c, r);
 }
 
 /* --- replies --- */
